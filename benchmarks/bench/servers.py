@@ -1,0 +1,210 @@
+"""The servers under measurement: started on loopback and free ports with an empty folder, watched in /proc, ended by their PID."""
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+from association import Association, VERIFICATION
+
+TICKS = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Watch(threading.Thread):
+    """CPU seconds and peak memory of a process with its children, sampled every 20 ms (children of dcmqrscp and storescp live per association)."""
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self.pid = pid
+        self.cpu_by_pid = {}
+        self.peak_bytes = 0
+        self.ended = threading.Event()
+
+    def sample(self):
+        total = 0
+        for pid in [self.pid] + self.children():
+            try:
+                with open("/proc/%d/stat" % pid) as file:
+                    fields = file.read().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            self.cpu_by_pid[pid] = (int(fields[11]) + int(fields[12])) / TICKS
+            total += int(fields[21]) * PAGE
+        self.peak_bytes = max(self.peak_bytes, total, self.high_water())
+
+    def high_water(self):
+        try:
+            with open("/proc/%d/status" % self.pid) as file:
+                return next((int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM")), 0)
+        except OSError:
+            return 0
+
+    def children(self):
+        try:
+            with open("/proc/%d/task/%d/children" % (self.pid, self.pid)) as file:
+                return [int(pid) for pid in file.read().split()]
+        except OSError:
+            return []
+
+    def run(self):
+        while not self.ended.wait(0.02):
+            self.sample()
+
+    def cpu_seconds(self):
+        self.sample()
+        return sum(self.cpu_by_pid.values())
+
+
+class Server:
+    """Started by `with`; `folder` is its own and goes with it."""
+    name = ""
+    indexed = True
+    title = ""
+
+    def __init__(self, work, no_delay=True, keep=False):
+        self.folder = os.path.join(work, "data-%s-%d" % (self.name.split()[0], time.monotonic_ns()))
+        self.port = free_port()
+        self.http_port = free_port()
+        self.move_port = free_port()
+        self.no_delay = no_delay
+        self.keep = keep
+        self.process = None
+
+    def command(self):
+        raise NotImplementedError
+
+    def environment(self):
+        return {**os.environ, **({"TCP_NODELAY": "1"} if self.no_delay else {})}
+
+    def start(self):
+        """Starts, waits for the first successful C-ECHO; gives the seconds that took."""
+        os.makedirs(self.folder, exist_ok=True)
+        command = self.command()
+        self.log = open(os.path.join(self.folder, "server.log"), "wb")
+        started = time.monotonic()
+        self.process = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+                                        env=self.environment())
+        while True:
+            try:
+                association = Association(self.port, self.title, sop_class=VERIFICATION, timeout=5)
+                if association.echo() == 0:
+                    association.close()
+                    break
+            except (OSError, ConnectionError):
+                if self.process.poll() is not None:
+                    raise SystemExit("%s ended with %d: see %s" % (self.name, self.process.returncode, self.log.name))
+                if time.monotonic() - started > 60:
+                    self.stop()
+                    raise SystemExit("%s does not answer C-ECHO: see %s" % (self.name, self.log.name))
+                time.sleep(0.005)
+        self.start_seconds = time.monotonic() - started
+        self.watch = Watch(self.process.pid)
+        self.watch.start()
+        return self
+
+    def kept(self):
+        """How many instances the server kept, where a look into its folder tells; else None."""
+        folder = self.folder + "/store"
+        return len([f for f in os.listdir(folder) if f not in ("index.dat",)]) if os.path.isdir(folder) else None
+
+    def resident_bytes(self):
+        with open("/proc/%d/statm" % self.process.pid) as file:
+            return int(file.read().split()[1]) * PAGE
+
+    def stop(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        if hasattr(self, "watch"):
+            self.watch.ended.set()
+        self.log.close()
+        if not self.keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+class PacsCluster(Server):
+    name = "PacsCluster"
+    title = "PACSCLUSTER"
+    executable = ""
+
+    def command(self):
+        with open(os.path.join(self.folder, "pacscluster.json"), "w") as file:
+            json.dump({"Dicom": {"Peers": [{"AETitle": "MOVESCU", "Host": "127.0.0.1", "Port": self.move_port}]}}, file)
+        return [self.executable, "serve", "--data", self.folder, "--dicom-port", str(self.port), "--http-port", str(self.http_port)]
+
+
+class Orthanc(Server):
+    name = "Orthanc"
+    title = "ORTHANC"
+
+    def command(self):
+        path = os.path.join(self.folder, "orthanc.json")
+        with open(path, "w") as file:
+            json.dump({
+                "Name": "bench", "StorageDirectory": self.folder + "/storage", "IndexDirectory": self.folder + "/index",
+                "StorageCompression": False, "SyncStorageArea": True, "MaximumStorageSize": 0, "MaximumPatientCount": 0,
+                "HttpPort": self.http_port, "RemoteAccessAllowed": False, "AuthenticationEnabled": False, "Plugins": [],
+                "DicomAet": self.title, "DicomPort": self.port, "DicomCheckCalledAet": False, "DicomAlwaysAllowEcho": True,
+                "DicomAlwaysAllowStore": True, "DicomAlwaysAllowFind": True, "DicomAlwaysAllowGet": True, "DicomAlwaysAllowMove": True,
+                # One thread an association, so that eight are served at once (4 is its default).
+                "DicomThreadsCount": 8, "SynchronousCMove": True,
+                "DicomModalities": {"MOVESCU": ["MOVESCU", "127.0.0.1", self.move_port]},
+            }, file)
+        return ["/usr/sbin/Orthanc", path]
+
+
+class Dcmqrscp(Server):
+    name = "dcmqrscp"
+    title = "DCMQR"
+
+    def command(self):
+        os.makedirs(self.folder + "/store", exist_ok=True)
+        path = os.path.join(self.folder, "dcmqrscp.cfg")
+        with open(path, "w") as file:
+            file.write("\n".join([
+                "NetworkTCPPort = %d" % self.port, "MaxPDUSize = 131072", "MaxAssociations = 16",
+                "HostTable BEGIN", "mover = (MOVESCU, 127.0.0.1, %d)" % self.move_port, "HostTable END",
+                "VendorTable BEGIN", "VendorTable END",
+                "AETable BEGIN", "%s %s/store RW (500, 1024mb) ANY" % (self.title, self.folder), "AETable END", ""]))
+        return ["dcmqrscp", "-c", path]
+
+
+class Storescp(Server):
+    name = "storescp"
+    title = "STORESCP"
+    indexed = False
+
+    def command(self):
+        os.makedirs(self.folder + "/store", exist_ok=True)
+        return ["storescp", "--fork", "-od", self.folder + "/store", str(self.port)]
+
+
+class StorescpIgnore(Server):
+    name = "storescp --ignore"
+    title = "STORESCP"
+    indexed = False
+
+    def command(self):
+        return ["storescp", "--fork", "--ignore", str(self.port)]
+
+
