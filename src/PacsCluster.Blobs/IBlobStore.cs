@@ -1,0 +1,85 @@
+namespace PacsCluster.Blobs;
+
+/// <summary>
+/// A place that keeps blobs: runs of bytes that are written once, whole, and never changed. What every store promises:
+/// <list type="bullet">
+/// <item><b>Durable on return.</b> When <see cref="BlobWriter.CommitAsync"/> returns, the blob survives the death of the process and of the
+/// machine's power. Before that nobody sees it: not by key, not in a listing.</item>
+/// <item><b>Random keys.</b> The store makes the key: 32 lower-case hexadecimal digits of 128 random bits. Two writers never meet, on any
+/// number of nodes, and a key says nothing about its content.</item>
+/// <item><b>Nothing half written.</b> A write that fails, is cancelled or abandoned leaves nothing that can be read or listed; what it leaves on
+/// the medium (a crash leaves temporary files) is swept by the store itself.</item>
+/// <item><b>Deleting is idempotent.</b> A reader that has a blob open reads on to its end where the medium allows it, else gets
+/// <see cref="BlobNotFoundException"/>.</item>
+/// <item><b>Faults by what the caller can do:</b> <see cref="BlobNotFoundException"/> (another copy, or an alarm),
+/// <see cref="BlobStoreFullException"/> (refuse for now: out of resources), <see cref="BlobStoreUnavailableException"/> (try again later).</item>
+/// </list>
+/// All members may be called from any number of threads at once; one <see cref="BlobWriter"/> or Stream belongs to one caller.
+/// </summary>
+public interface IBlobStore : IAsyncDisposable
+{
+    /// <summary>The name under which the catalog knows this store, e.g. <c>files</c>. Never changes once blobs are stored.</summary>
+    string Name { get; }
+
+    /// <summary>Starts a blob under a new random key. Nothing is visible or durable until its <see cref="BlobWriter.CommitAsync"/>.</summary>
+    /// <param name="lengthHint">Bytes that will probably be written, so that the medium can lay them out at once; 0 when not known. Never a limit.</param>
+    /// <param name="ct">Cancels.</param>
+    /// <exception cref="BlobStoreFullException">No room.</exception>
+    /// <exception cref="BlobStoreUnavailableException">The medium cannot be reached or refuses for now.</exception>
+    ValueTask<BlobWriter> CreateAsync(long lengthHint = 0, CancellationToken ct = default);
+
+    /// <summary>Reads a range of a blob, from the medium, as the caller pulls. The stream knows its Length and is forward only.</summary>
+    /// <param name="key">Key.</param>
+    /// <param name="offset">First byte, from 0. At or past the end of the blob the stream is empty.</param>
+    /// <param name="length">Bytes; -1 for all to the end. A range that passes the end is cut there.</param>
+    /// <param name="ct">Cancels the opening only; reads take their own token.</param>
+    /// <exception cref="BlobNotFoundException">No such blob.</exception>
+    /// <exception cref="BlobStoreUnavailableException">The medium cannot be reached or refuses for now.</exception>
+    ValueTask<Stream> OpenReadAsync(string key, long offset = 0, long length = -1, CancellationToken ct = default);
+
+    /// <summary>Deletes a blob; no error when there is none.</summary>
+    /// <exception cref="BlobStoreUnavailableException">The medium cannot be reached or refuses for now.</exception>
+    ValueTask DeleteAsync(string key, CancellationToken ct = default);
+
+    /// <summary>Length and time of a blob; null when there is none.</summary>
+    /// <exception cref="BlobStoreUnavailableException">The medium cannot be reached or refuses for now.</exception>
+    ValueTask<BlobStat?> StatAsync(string key, CancellationToken ct = default);
+
+    /// <summary>All blobs in ordinal order of their keys, for sweeps: what was there when the listing started is listed, what comes or goes
+    /// meanwhile may or may not be. Memory is bounded whatever the number of blobs.</summary>
+    /// <param name="afterKey">Continue behind this key; null from the start.</param>
+    /// <param name="ct">Stops the listing.</param>
+    IAsyncEnumerable<BlobStat> ListAsync(string? afterKey = null, CancellationToken ct = default);
+}
+
+/// <summary>A blob being written by one caller. Disposed without commit, it leaves nothing behind.</summary>
+public abstract class BlobWriter : IAsyncDisposable
+{
+    /// <summary>Made by stores.</summary>
+    protected BlobWriter(string key) => Key = key;
+
+    /// <summary>The key that the blob has once committed.</summary>
+    public string Key { get; }
+
+    /// <summary>Bytes taken so far.</summary>
+    public long Length { get; protected set; }
+
+    /// <summary>Appends. The memory is the caller's again when the call completes.</summary>
+    /// <exception cref="BlobStoreFullException">No room; nothing of the blob will remain.</exception>
+    /// <exception cref="BlobStoreUnavailableException">The medium cannot be reached or refuses for now.</exception>
+    public abstract ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken ct = default);
+
+    /// <summary>Makes the blob durable and visible; on return it is both. Once only, nothing can be written after.</summary>
+    /// <exception cref="BlobStoreFullException">No room; nothing of the blob remains.</exception>
+    /// <exception cref="BlobStoreUnavailableException">The medium cannot be reached or refuses for now.</exception>
+    public abstract ValueTask CommitAsync(CancellationToken ct = default);
+
+    /// <summary>Gives everything up that was not committed.</summary>
+    public abstract ValueTask DisposeAsync();
+}
+
+/// <summary>What a store says of a blob without reading it.</summary>
+/// <param name="Key">Key.</param>
+/// <param name="Length">Bytes.</param>
+/// <param name="LastModified">When it was committed, by the medium's clock.</param>
+public sealed record BlobStat(string Key, long Length, DateTimeOffset LastModified);
