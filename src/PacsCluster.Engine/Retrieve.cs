@@ -1,0 +1,40 @@
+using PacsCluster.Blobs;
+using PacsCluster.Catalog;
+using PacsCluster.Dicom;
+
+namespace PacsCluster.Engine;
+
+/// <summary>Gives instances back: as they were stored, or converted among the uncompressed and deflated transfer syntaxes. Thread-safe.</summary>
+public sealed class Retrieve
+{
+    private readonly IBlobStore _blobs;
+
+    internal Retrieve(IBlobStore blobs) => _blobs = blobs;
+
+    /// <summary>Chooses the transfer syntax to send an instance in: as stored where that is accepted; else, for uncompressed and deflated ones,
+    /// the first that is accepted of Explicit VR Little Endian, Implicit VR Little Endian, Deflated and Explicit VR Big Endian.</summary>
+    /// <param name="instance">The instance.</param>
+    /// <param name="accepted">What the receiver takes, in any order; empty for nothing.</param>
+    /// <returns>Null when the instance cannot be sent in any of them.</returns>
+    public TransferSyntax? Choose(InstanceLocation instance, IReadOnlyCollection<TransferSyntax> accepted) => throw new NotImplementedException();
+
+    /// <summary>Opens an instance's data set for one forward read.</summary>
+    /// <param name="instance">The instance.</param>
+    /// <param name="target">As stored, or one that <see cref="Choose"/> could have given.</param>
+    /// <param name="cancellationToken">Cancels the opening.</param>
+    /// <exception cref="BlobNotFoundException">The catalog knows it and the store does not: an alarm.</exception>
+    /// <exception cref="BlobStoreUnavailableException">The store cannot be read now.</exception>
+    /// <exception cref="NotSupportedException">No conversion to <paramref name="target"/>.</exception>
+    public ValueTask<RetrievedInstance> OpenAsync(InstanceLocation instance, TransferSyntax target, CancellationToken cancellationToken) => throw new NotImplementedException();
+}
+
+/// <summary>An instance on its way out. Disposing closes the stream.</summary>
+/// <param name="Location">What was asked for.</param>
+/// <param name="TransferSyntax">Encoding of <paramref name="DataSet"/>.</param>
+/// <param name="DataSet">The data set's bytes, without File Meta Information; forward only.</param>
+/// <param name="Length">Bytes of it when known: always when it goes out as stored.</param>
+public sealed record RetrievedInstance(InstanceLocation Location, TransferSyntax TransferSyntax, Stream DataSet, long? Length) : IAsyncDisposable
+{
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => DataSet.DisposeAsync();
+}
