@@ -78,10 +78,10 @@ public static class DataDictionary
 
     private static int IndexOf(Tag tag)
     {
-        int at = ElementTable.Tags.BinarySearch(tag.Value);
+        int at = Search(ElementTable.Tags, tag.Value);
         if (at >= 0) return at;
         uint first = FirstOfRepeating(tag.Value);
-        return first == tag.Value ? -1 : ElementTable.Tags.BinarySearch(first);
+        return first == tag.Value ? -1 : Search(ElementTable.Tags, first);
     }
 
     /// <summary>The tag under which the table has a repeating group or a repeating element (PS3.6 writes them with x).</summary>
@@ -103,16 +103,44 @@ public static class DataDictionary
 
     private static int PrivateIndexOf(Tag tag, string creator)
     {
-        int found = Array.BinarySearch(PrivateTable.Creators, creator, StringComparer.Ordinal);
-        if (found < 0) found = Array.BinarySearch(PrivateTable.Creators, creator.Trim(' ', '\0'), StringComparer.Ordinal);
-        if (found < 0 || !tag.IsPrivate) return -1;
-        ReadOnlySpan<uint> elements = PrivateTable.Elements[PrivateTable.StartOf[found]..PrivateTable.StartOf[found + 1]];
+        int found = tag.IsPrivate ? CreatorIndexOf(creator.AsSpan().Trim(" \0")) : -1;
+        if (found < 0) return -1;
+        ReadOnlySpan<uint> elements = PrivateTable.Elements.AsSpan(PrivateTable.StartOf[found]..PrivateTable.StartOf[found + 1]);
         uint block = tag.Value & 0xFFFF00FF;
-        int at = elements.BinarySearch(block);
-        if (at < 0) at = elements.BinarySearch(tag.Value);
+        int at = Search(elements, block);
+        if (at < 0) at = Search(elements, tag.Value);
         // Ranges of odd groups, such as (6001-o-60FF,"PAPYRUS 3.0",00), stand as their first group.
-        if (at < 0 && tag.Group >= 0x5000) at = elements.BinarySearch((block & 0xFF00FFFF) | 0x10000);
+        if (at < 0 && tag.Group >= 0x5000) at = Search(elements, (block & 0xFF00FFFF) | 0x10000);
         return at < 0 ? -1 : at + PrivateTable.StartOf[found];
+    }
+
+    /// <summary>As MemoryExtensions.BinarySearch, which would box each number it compares.</summary>
+    private static int Search(ReadOnlySpan<uint> ascending, uint value)
+    {
+        int low = 0, high = ascending.Length - 1;
+        while (low <= high)
+        {
+            int middle = (low + high) >>> 1;
+            uint found = ascending[middle];
+            if (found == value) return middle;
+            if (found < value) low = middle + 1;
+            else high = middle - 1;
+        }
+        return -1;
+    }
+
+    private static int CreatorIndexOf(ReadOnlySpan<char> creator)
+    {
+        int low = 0, high = PrivateTable.Creators.Length - 1;
+        while (low <= high)
+        {
+            int middle = (low + high) >>> 1;
+            int comparison = PrivateTable.Creators[middle].AsSpan().SequenceCompareTo(creator);
+            if (comparison == 0) return middle;
+            if (comparison < 0) low = middle + 1;
+            else high = middle - 1;
+        }
+        return -1;
     }
 
     private static ReadOnlySpan<byte> KeywordBytesAt(int index) =>

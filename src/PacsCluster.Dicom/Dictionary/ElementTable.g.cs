@@ -4,8 +4,9 @@ namespace PacsCluster.Dicom;
 /// <summary>PS3.6 chapters 6 to 9 and PS3.7 annex E: 5271 elements, in order of their tags.</summary>
 internal static class ElementTable
 {
-    /// <summary>Tags, ascending. A repeating group stands as its first tag.</summary>
-    internal static ReadOnlySpan<uint> Tags =>
+    /// <summary>Tags, ascending. A repeating group stands as its first tag. An array, because a span of numbers wider than a byte allocates at each
+    /// use until the JIT has optimised its caller.</summary>
+    internal static readonly uint[] Tags =
     [
         0x00000000, 0x00000001, 0x00000002, 0x00000003, 0x00000010, 0x00000100, 0x00000110, 0x00000120, 0x00000200, 0x00000300, 0x00000400, 0x00000600,
         0x00000700, 0x00000800, 0x00000850, 0x00000860, 0x00000900, 0x00000901, 0x00000902, 0x00000903, 0x00001000, 0x00001001, 0x00001002, 0x00001005,

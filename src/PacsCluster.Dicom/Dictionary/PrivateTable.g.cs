@@ -142,7 +142,7 @@ internal static class PrivateTable
     ];
 
     /// <summary>Where each creator's elements start in Elements; one more for the end.</summary>
-    internal static ReadOnlySpan<ushort> StartOf =>
+    internal static readonly ushort[] StartOf =
     [
         0, 4, 7, 29, 35, 40, 42, 49, 53, 69, 72, 78, 113, 117, 120, 123, 125, 126, 150, 166, 265, 266, 272, 457,
         467, 477, 487, 497, 507, 519, 571, 576, 577, 583, 662, 664, 680, 716, 731, 852, 853, 893, 928, 937, 944, 945, 947, 962,
@@ -153,7 +153,7 @@ internal static class PrivateTable
     ];
 
     /// <summary>Group in the high 16 bits; in the low ones 00ee for any block (gggg,xxee), or a fixed element number from 1000 on.</summary>
-    internal static ReadOnlySpan<uint> Elements =>
+    internal static readonly uint[] Elements =
     [
         0x00190010, 0x00190011, 0x00190012, 0x00190013, 0x00870010, 0x00870020, 0x00870050, 0x00090000, 0x00090001, 0x00090002, 0x00090003, 0x00090004,
         0x00090005, 0x00090006, 0x00090007, 0x00090008, 0x00090009, 0x0009000A, 0x0009000B, 0x0009000C, 0x0009000D, 0x0009000E, 0x0009000F, 0x00090010,

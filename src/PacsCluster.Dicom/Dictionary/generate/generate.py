@@ -7,6 +7,7 @@ import glob
 import os
 import re
 import sys
+import unicodedata
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OUT = os.path.dirname(HERE)
@@ -88,8 +89,9 @@ def write_dictionary(elements):
     write("ElementTable.g.cs", HEAD + f"""/// <summary>PS3.6 chapters 6 to 9 and PS3.7 annex E: {len(elements)} elements, in order of their tags.</summary>
 internal static class ElementTable
 {{
-    /// <summary>Tags, ascending. A repeating group stands as its first tag.</summary>
-    internal static ReadOnlySpan<uint> Tags =>
+    /// <summary>Tags, ascending. A repeating group stands as its first tag. An array, because a span of numbers wider than a byte allocates at each
+    /// use until the JIT has optimised its caller.</summary>
+    internal static readonly uint[] Tags =
     [
 {numbers([e.tag for e in elements], 12, lambda v: "0x%08X" % v)}
     ];
@@ -168,13 +170,13 @@ internal static class PrivateTable
     ];
 
     /// <summary>Where each creator's elements start in Elements; one more for the end.</summary>
-    internal static ReadOnlySpan<ushort> StartOf =>
+    internal static readonly ushort[] StartOf =
     [
 {numbers(starts, 24)}
     ];
 
     /// <summary>Group in the high 16 bits; in the low ones 00ee for any block (gggg,xxee), or a fixed element number from 1000 on.</summary>
-    internal static ReadOnlySpan<uint> Elements =>
+    internal static readonly uint[] Elements =
     [
 {numbers([r[1] << 16 | r[2] for r in rows], 12, lambda v: "0x%08X" % v)}
     ];
@@ -292,12 +294,91 @@ internal static class UidTable
           "public static class Uids\n{\n" + rows + "\n}\n")
 
 
+# Letters that Unicode does not decompose, as people type them who lack the key; and letters of Arabic script that differ by keyboard only.
+LETTERS = {"\u00e6": "ae", "\u0153": "oe", "\u00f8": "o", "\u0142": "l", "\u0111": "d", "\u00f0": "d", "\u00fe": "th", "\u0127": "h", "\u0131": "i",
+           "\u0167": "t", "\u0138": "k", "\u014b": "n", "\u0640": "", "\u0649": "\u064a", "\u0671": "\u0627", "\u06a9": "\u0643", "\u06cc": "\u064a",
+           "\u2018": "'", "\u2019": "'", "\u02bc": "'", "\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-", "\u2014": "-", "\u2212": "-"}
+# Letters of their own in the alphabets that use them, although Unicode decomposes them: short i, yi, short u.
+KEPT = "\u0439\u0457\u045e"
+
+
+def is_accent(char):
+    """Marks of Latin, Greek, Cyrillic, Hebrew and Arabic; the vowels of Indic and Thai script and the voicing of kana carry the word."""
+    code = ord(char)
+    return unicodedata.category(char) == "Mn" and (code < 0x0700 or 0x1AB0 <= code < 0x1B00 or 0x1DC0 <= code < 0x1E00
+                                                    or 0x20D0 <= code < 0x2100 or 0xFE20 <= code < 0xFE30)
+
+
+def fold(char):
+    if 0xAC00 <= ord(char) < 0xD7A4 or 0xD800 <= ord(char) < 0xF900:
+        return char  # Hangul syllables, surrogates, private use
+    text = unicodedata.normalize("NFC", unicodedata.normalize("NFKD", char).casefold())
+    while True:
+        if all(c in KEPT for c in text):
+            return text
+        parts = (LETTERS.get(c, c) for c in unicodedata.normalize("NFKD", text).casefold())
+        after = "".join(c for c in "".join(parts) if not is_accent(c))
+        if after == text or unicodedata.normalize("NFC", after) == text:
+            break
+        text = after
+    text = unicodedata.normalize("NFC", text)
+    # Delimiters and wildcards of DICOM must never come out of something else.
+    return char if len(text) != 1 and any(c in text for c in "*?\\^= ") or text != char and text in tuple("*?\\^=") else text
+
+
+def write_folding():
+    pages, page_of, strings = [[0] * 256], [], []
+    for high in range(256):
+        page = []
+        for low in range(256):
+            char = chr(high << 8 | low)
+            text = fold(char)
+            if text == char:
+                page.append(0)
+            elif text == "":
+                page.append(0xFFFF)
+            elif len(text) == 1 and ord(text) < 0x10000:
+                page.append(ord(text))
+            else:
+                if text not in strings:
+                    strings.append(text)
+                page.append(0xE000 + strings.index(text))
+        if page not in pages:
+            pages.append(page)
+        page_of.append(pages.index(page))
+    literals = "\n".join("        " + ", ".join('"' + "".join("\\u" + s.encode("utf-16-be").hex()[k:k + 4] for k in range(0, len(s.encode("utf-16-be")) * 2, 4)) + '"' for s in strings[i:i + 8]) + ","
+                         for i in range(0, len(strings), 8))
+    write("../Text/FoldingTable.g.cs", HEAD + f"""/// <summary>Folding of the Basic Multilingual Plane, from Unicode {unicodedata.unidata_version}.</summary>
+internal static class FoldingTable
+{{
+    /// <summary>Page of 256 characters for each high byte; page 0 has nothing to fold.</summary>
+    internal static ReadOnlySpan<byte> PageOf =>
+    [
+{numbers(page_of, 32)}
+    ];
+
+    /// <summary>For each character of a page: 0 as it is, FFFF left out, from E000 on the index of a string, else the folded character.</summary>
+    internal static readonly ushort[] Pages =
+    [
+{numbers([v for page in pages for v in page], 24)}
+    ];
+
+    /// <summary>What folds to several characters.</summary>
+    internal static readonly string[] Strings =
+    [
+{literals}
+    ];
+}}
+""")
+
+
 def main():
     elements = read_elements()
     write_dictionary(elements)
     write_tags(elements)
     write_private()
     write_uids(read_uids(sys.argv[1]))
+    write_folding()
 
 
 main()
