@@ -1,3 +1,8 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
+using System.Threading.Channels;
+
 namespace PacsCluster.Blobs;
 
 /// <summary>Where and how blobs lie in files.</summary>
@@ -8,31 +13,221 @@ public sealed record FileBlobStoreOptions
 
     /// <summary>Name under which the catalog knows this store. Default <c>files</c>.</summary>
     public string Name { get; init; } = "files";
+
+    /// <summary>Commits that wait for the disk at once, each on a thread of its own. More wait in line. Default 16; 1 to 256. The disk's journal
+    /// takes waiting ones in one go, so fewer threads than associations cost throughput.</summary>
+    public int CommitThreads { get; init; } = 16;
+
+    /// <summary>Blobs put into one sub-folder before the next is begun. Default 2,000; 1 to 100,000.</summary>
+    public int BlobsPerFolder { get; init; } = 2000;
 }
 
-/// <summary>Blobs in files: two levels of folders by the first digits of the key.</summary>
-public sealed class FileBlobStore(FileBlobStoreOptions options, TimeProvider time) : IBlobStore
+/// <summary>
+/// Blobs in files <c>ab/cd/abcd…</c>, written as <c>tmp/abcd…</c> first. Blobs written one after the other share a sub-folder (their keys
+/// start alike), because a new folder costs more than a new file and neighbours on disk are read together.
+/// </summary>
+public sealed partial class FileBlobStore : IBlobStore
 {
-    private readonly TimeProvider _time = time;
+    /// <summary>A temporary file that nobody has locked is left alone for so long: between making and locking it there is a moment.</summary>
+    private static readonly TimeSpan s_temporaryMinAge = TimeSpan.FromMinutes(1);
+
+    private static readonly SearchValues<char> s_digits = SearchValues.Create("0123456789abcdef");
+
+    private readonly FileBlobStoreOptions _options;
+    private readonly TimeProvider _time;
+    private readonly string _temporaryFolder;
+    private readonly Lock _folderLock = new();
+    private readonly Channel<FileBlobWriter> _commits = Channel.CreateUnbounded<FileBlobWriter>();
+    private int _committersStarted;
+    private int _commitsInHand;
+    private string _folderDigits = "";
+    private int _folderBlobs;
+
+    /// <summary>Opens the store: makes its folder durably and sweeps temporary files that a crash left.</summary>
+    /// <exception cref="BlobStoreUnavailableException">The folder cannot be made or written.</exception>
+    /// <exception cref="BlobStoreFullException">No room for a folder.</exception>
+    public FileBlobStore(FileBlobStoreOptions options, TimeProvider time)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(options.CommitThreads is >= 1 and <= 256, true, nameof(options.CommitThreads));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(options.BlobsPerFolder is >= 1 and <= 100_000, true, nameof(options.BlobsPerFolder));
+        _options = options with { Folder = Path.GetFullPath(options.Folder) };
+        _time = time;
+        _temporaryFolder = Path.Combine(_options.Folder, "tmp");
+        try
+        {
+            Directory.CreateDirectory(_temporaryFolder);
+            if (Path.GetDirectoryName(_options.Folder) is { } parent) Durable.FlushFolder(parent);
+            Durable.FlushFolder(_options.Folder);
+            SweepTemporaryFiles();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Fault("the folder cannot be used", e);
+        }
+    }
 
     /// <inheritdoc/>
-    public string Name => options.Name;
+    public string Name => _options.Name;
 
     /// <inheritdoc/>
-    public ValueTask<BlobWriter> CreateAsync(long lengthHint = 0, CancellationToken ct = default) => throw new NotImplementedException(_time.ToString());
+    public ValueTask<BlobWriter> CreateAsync(CancellationToken ct = default)
+    {
+        ct.ThrowIfCancellationRequested();
+        try
+        {
+            string key = NextFolderDigits() + RandomNumberGenerator.GetHexString(28, lowercase: true);
+            string temporary = Path.Combine(_temporaryFolder, key);
+            return ValueTask.FromResult<BlobWriter>(new FileBlobWriter(this, key, temporary, PathOf(key)));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Fault("a file cannot be made", e);
+        }
+    }
 
     /// <inheritdoc/>
-    public ValueTask<Stream> OpenReadAsync(string key, long offset = 0, long length = -1, CancellationToken ct = default) => throw new NotImplementedException();
+    public ValueTask<Stream> OpenReadAsync(string key, long offset = 0, long length = -1, CancellationToken ct = default)
+    {
+        ct.ThrowIfCancellationRequested();
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        if (!IsKey(key)) throw new BlobNotFoundException(Name, key);
+        try
+        {
+            return ValueTask.FromResult<Stream>(new FileRangeStream(PathOf(key), offset, length));
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new BlobNotFoundException(Name, key, e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Fault("a blob cannot be read", e);
+        }
+    }
 
     /// <inheritdoc/>
-    public ValueTask DeleteAsync(string key, CancellationToken ct = default) => throw new NotImplementedException();
+    public ValueTask DeleteAsync(string key, CancellationToken ct = default)
+    {
+        ct.ThrowIfCancellationRequested();
+        if (!IsKey(key)) return ValueTask.CompletedTask;
+        try
+        {
+            // Not flushed: a blob that a power cut brings back is an orphan, and the sweep deletes it again.
+            File.Delete(PathOf(key));
+        }
+        catch (DirectoryNotFoundException)
+        {
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Fault("a blob cannot be deleted", e);
+        }
+        return ValueTask.CompletedTask;
+    }
 
     /// <inheritdoc/>
-    public ValueTask<BlobStat?> StatAsync(string key, CancellationToken ct = default) => throw new NotImplementedException();
+    public ValueTask<BlobStat?> StatAsync(string key, CancellationToken ct = default)
+    {
+        ct.ThrowIfCancellationRequested();
+        if (!IsKey(key)) return ValueTask.FromResult<BlobStat?>(null);
+        try
+        {
+            return ValueTask.FromResult(Stat(new FileInfo(PathOf(key))));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Fault("a blob cannot be looked at", e);
+        }
+    }
 
     /// <inheritdoc/>
-    public IAsyncEnumerable<BlobStat> ListAsync(string? afterKey = null, CancellationToken ct = default) => throw new NotImplementedException();
+    public async IAsyncEnumerable<BlobStat> ListAsync(string? afterKey = null, [EnumeratorCancellation] CancellationToken ct = default)
+    {
+        SweepTemporaryFiles();
+        foreach (string outer in SubFolders(_options.Folder))
+        {
+            if (afterKey is not null && string.CompareOrdinal(outer, 0, afterKey, 0, 2) < 0) continue;
+            foreach (string inner in SubFolders(Path.Combine(_options.Folder, outer)))
+            {
+                if (afterKey is not null && string.CompareOrdinal(outer + inner, 0, afterKey, 0, 4) < 0) continue;
+                // One folder's names are held at once. The yield lets others have the thread between folders.
+                await Task.Yield();
+                foreach (string key in Names(Path.Combine(_options.Folder, outer, inner), folders: false))
+                {
+                    ct.ThrowIfCancellationRequested();
+                    if (!IsKey(key) || string.CompareOrdinal(key, afterKey) <= 0) continue;
+                    if (Stat(new FileInfo(PathOf(key))) is { } stat) yield return stat;
+                }
+            }
+        }
+    }
 
-    /// <inheritdoc/>
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    /// <summary>Ends the commit threads after the commits that wait. Writers still open are left to their owners.</summary>
+    public ValueTask DisposeAsync()
+    {
+        _commits.Writer.TryComplete();
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>The fault for what the file system said.</summary>
+    internal Exception Fault(string what, Exception inner) =>
+        Durable.IsFull(inner) ? new BlobStoreFullException(Name, inner) : new BlobStoreUnavailableException(Name, what, inner);
+
+    /// <summary>Deletes temporary files that no living writer, of this process or another, has locked.</summary>
+    internal void SweepTemporaryFiles()
+    {
+        foreach (string path in Directory.EnumerateFiles(_temporaryFolder))
+        {
+            try
+            {
+                if (_time.GetUtcNow() - File.GetLastWriteTimeUtc(path) < s_temporaryMinAge) continue;
+                using (File.OpenHandle(path, FileMode.Open, FileAccess.Write, FileShare.None)) File.Delete(path);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // Locked by its writer, or gone meanwhile: not ours to sweep.
+            }
+        }
+    }
+
+    private string PathOf(string key) => Path.Combine(_options.Folder, key[..2], key[2..4], key);
+
+    private static bool IsKey(string key) => key.Length == 32 && !key.AsSpan().ContainsAnyExcept(s_digits);
+
+    private static BlobStat? Stat(FileInfo file) =>
+        file.Exists ? new BlobStat(file.Name, file.Length, new DateTimeOffset(file.LastWriteTimeUtc, TimeSpan.Zero)) : null;
+
+    private static IEnumerable<string> SubFolders(string folder) =>
+        Names(folder, folders: true).Where(n => n.Length == 2 && !n.AsSpan().ContainsAnyExcept(s_digits));
+
+    private static string[] Names(string folder, bool folders)
+    {
+        try
+        {
+            string[] names = [.. (folders ? Directory.EnumerateDirectories(folder) : Directory.EnumerateFiles(folder)).Select(p => Path.GetFileName(p))];
+            Array.Sort(names, StringComparer.Ordinal);
+            return names;
+        }
+        catch (DirectoryNotFoundException)
+        {
+            return [];
+        }
+    }
+
+    /// <summary>The first four digits of the next key: a sub-folder that durably exists.</summary>
+    private string NextFolderDigits()
+    {
+        lock (_folderLock)
+        {
+            if (_folderDigits.Length > 0 && _folderBlobs++ < _options.BlobsPerFolder) return _folderDigits;
+            string digits = RandomNumberGenerator.GetHexString(4, lowercase: true);
+            string outer = Path.Combine(_options.Folder, digits[..2]);
+            Directory.CreateDirectory(Path.Combine(outer, digits[2..]));
+            // Also when they were there already: who made them may have died before flushing.
+            Durable.FlushFolder(_options.Folder);
+            Durable.FlushFolder(outer);
+            _folderBlobs = 1;
+            return _folderDigits = digits;
+        }
+    }
 }

@@ -4,11 +4,12 @@ namespace PacsCluster.Blobs;
 /// A place that keeps blobs: runs of bytes that are written once, whole, and never changed. What every store promises:
 /// <list type="bullet">
 /// <item><b>Durable on return.</b> When <see cref="BlobWriter.CommitAsync"/> returns, the blob survives the death of the process and of the
-/// machine's power. Before that nobody sees it: not by key, not in a listing.</item>
-/// <item><b>Random keys.</b> The store makes the key: 32 lower-case hexadecimal digits of 128 random bits. Two writers never meet, on any
-/// number of nodes, and a key says nothing about its content.</item>
+/// machine's power. Before the call nobody sees it: not by key, not in a listing; during the call it may already be listed.</item>
+/// <item><b>Random keys.</b> The store makes the key: 32 lower-case hexadecimal digits, at least 112 bits of them random. Two writers never meet,
+/// on any number of nodes, and a key says nothing about its content.</item>
 /// <item><b>Nothing half written.</b> A write that fails, is cancelled or abandoned leaves nothing that can be read or listed; what it leaves on
-/// the medium (a crash leaves temporary files) is swept by the store itself.</item>
+/// the medium (a crash leaves temporary files) is swept by the store itself. Only a crash in the midst of a commit can leave a blob that
+/// nobody was told of, whole or not: an orphan like any other, which the catalog does not know and a sweep deletes by age.</item>
 /// <item><b>Deleting is idempotent.</b> A reader that has a blob open reads on to its end where the medium allows it, else gets
 /// <see cref="BlobNotFoundException"/>.</item>
 /// <item><b>Faults by what the caller can do:</b> <see cref="BlobNotFoundException"/> (another copy, or an alarm),
@@ -22,11 +23,9 @@ public interface IBlobStore : IAsyncDisposable
     string Name { get; }
 
     /// <summary>Starts a blob under a new random key. Nothing is visible or durable until its <see cref="BlobWriter.CommitAsync"/>.</summary>
-    /// <param name="lengthHint">Bytes that will probably be written, so that the medium can lay them out at once; 0 when not known. Never a limit.</param>
-    /// <param name="ct">Cancels.</param>
     /// <exception cref="BlobStoreFullException">No room.</exception>
     /// <exception cref="BlobStoreUnavailableException">The medium cannot be reached or refuses for now.</exception>
-    ValueTask<BlobWriter> CreateAsync(long lengthHint = 0, CancellationToken ct = default);
+    ValueTask<BlobWriter> CreateAsync(CancellationToken ct = default);
 
     /// <summary>Reads a range of a blob, from the medium, as the caller pulls. The stream knows its Length and is forward only.</summary>
     /// <param name="key">Key.</param>

@@ -1,0 +1,58 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace PacsCluster.Blobs;
+
+/// <summary>The calls that .NET does not have: flushing a folder, starting write-out. On Windows both do nothing (NTFS journals names itself).</summary>
+internal static partial class Durable
+{
+    private const int O_RDONLY = 0;
+    private const int O_CLOEXEC = 0x80000;
+    private const int SYNC_FILE_RANGE_WRITE = 2;
+    private const int ENOSPC = 28;
+    private const int EDQUOT = 122;
+
+    /// <summary>No space, or over quota.</summary>
+    public static bool IsFull(Exception e) => e is IOException && (e.HResult is ENOSPC or EDQUOT || e.HResult == unchecked((int)0x80070070));
+
+    /// <summary>Makes the names in a folder durable.</summary>
+    /// <exception cref="IOException">The system's error, its number in HResult.</exception>
+    public static void FlushFolder(string folder)
+    {
+        if (OperatingSystem.IsWindows()) return;
+        int fd = Open(folder, O_RDONLY | (OperatingSystem.IsLinux() ? O_CLOEXEC : 0));
+        if (fd < 0) throw LastError();
+        try
+        {
+            if (Flush(fd) != 0) throw LastError();
+        }
+        finally
+        {
+            _ = Close(fd);
+        }
+    }
+
+    /// <summary>Asks the kernel to begin writing a range to disk, without waiting. A hint: errors show at the flush.</summary>
+    public static void StartWriteOut(SafeFileHandle file, long offset, long length)
+    {
+        if (OperatingSystem.IsLinux()) _ = SyncFileRange(file, offset, length, SYNC_FILE_RANGE_WRITE);
+    }
+
+    private static IOException LastError()
+    {
+        int error = Marshal.GetLastPInvokeError();
+        return new IOException(Marshal.GetPInvokeErrorMessage(error), error);
+    }
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    private static partial int Flush(int fd);
+
+    [LibraryImport("libc", EntryPoint = "close")]
+    private static partial int Close(int fd);
+
+    [LibraryImport("libc", EntryPoint = "sync_file_range")]
+    private static partial int SyncFileRange(SafeFileHandle file, long offset, long length, int flags);
+}

@@ -1,0 +1,195 @@
+using System.Buffers;
+using Microsoft.Win32.SafeHandles;
+
+namespace PacsCluster.Blobs;
+
+public sealed partial class FileBlobStore
+{
+    /// <summary>Hands a writer to a commit thread. Flushing blocks for a millisecond or more, which the thread pool (two threads on two cores, a
+    /// new one each half second) must not do; and as many as wait together share one write of the file system's journal.</summary>
+    private Task CommitOnThreadAsync(FileBlobWriter writer)
+    {
+        ObjectDisposedException.ThrowIf(!_commits.Writer.TryWrite(writer), this);
+        if (Interlocked.Increment(ref _commitsInHand) > Volatile.Read(ref _committersStarted)) StartCommitter();
+        return writer.Committed.Task;
+    }
+
+    private void StartCommitter()
+    {
+        int number = Interlocked.Increment(ref _committersStarted) - 1;
+        if (number < _options.CommitThreads)
+        {
+            new Thread(RunCommitter, maxStackSize: 256 * 1024) { IsBackground = true, Name = $"blob commit {number}" }.Start();
+        }
+        else Interlocked.Decrement(ref _committersStarted);
+    }
+
+    private void RunCommitter()
+    {
+        while (true)
+        {
+            if (!_commits.Reader.TryRead(out FileBlobWriter? writer))
+            {
+                // A thread of its own, so blocking on the channel costs nobody anything.
+                if (!_commits.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult()) return;
+                continue;
+            }
+            try
+            {
+                writer.CommitNow();
+                writer.Committed.SetResult();
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                writer.Committed.SetException(Fault("a blob cannot be committed", e));
+            }
+            Interlocked.Decrement(ref _commitsInHand);
+        }
+    }
+
+    /// <summary>A temporary file until committed. Small pieces are gathered, so that the file system sees few and large writes.</summary>
+    private sealed class FileBlobWriter : BlobWriter
+    {
+        private const int BufferBytes = 128 * 1024;
+
+        /// <summary>Bytes after which the disk is told to begin writing, so that the flush at the end of a 50 MB object does not find it all still to do.</summary>
+        private const long WriteOutBytes = 8 * 1024 * 1024;
+
+        private readonly FileBlobStore _store;
+        private readonly string _temporaryPath;
+        private readonly string _path;
+        private readonly SafeFileHandle _file;
+        private byte[]? _buffer;
+        private int _buffered;
+        private long _written;
+        private long _writtenOut;
+        private State _state;
+
+        public FileBlobWriter(FileBlobStore store, string key, string temporaryPath, string path) : base(key)
+        {
+            _store = store;
+            _temporaryPath = temporaryPath;
+            _path = path;
+            // FileShare.None locks it: that is how a sweep knows that it is being written.
+            _file = File.OpenHandle(temporaryPath, FileMode.CreateNew, FileAccess.Write, FileShare.None);
+        }
+
+        private enum State
+        {
+            Writing,
+            Failed,
+            Committing,
+            Committed,
+        }
+
+        public TaskCompletionSource Committed { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken ct = default)
+        {
+            ct.ThrowIfCancellationRequested();
+            if (_state != State.Writing) throw new InvalidOperationException("the blob cannot be written any more");
+            try
+            {
+                Append(bytes.Span);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                _state = State.Failed;
+                throw _store.Fault("a blob cannot be written", e);
+            }
+            Length += bytes.Length;
+            return ValueTask.CompletedTask;
+        }
+
+        public override async ValueTask CommitAsync(CancellationToken ct = default)
+        {
+            ct.ThrowIfCancellationRequested();
+            if (_state != State.Writing) throw new InvalidOperationException("the blob cannot be committed any more");
+            Task committed = _store.CommitOnThreadAsync(this);
+            _state = State.Committing;
+            await committed;
+            _state = State.Committed;
+        }
+
+        /// <summary>On a commit thread: rename first, then flush. Nobody knows the key yet, so the name may appear early; and the file's flush then
+        /// writes the journal once, with data, size and name, where flushing before renaming writes it twice.</summary>
+        public void CommitNow()
+        {
+            try
+            {
+                WriteBuffer();
+                File.Move(_temporaryPath, _path);
+                RandomAccess.FlushToDisk(_file);
+                Durable.FlushFolder(Path.GetDirectoryName(_path)!);
+                _file.Dispose();
+            }
+            catch
+            {
+                // After a failed flush the kernel forgets which pages are dirty: a second try would lie. The blob is given up.
+                Discard(_path);
+                throw;
+            }
+        }
+
+        public override async ValueTask DisposeAsync()
+        {
+            if (_state == State.Committing)
+            {
+                // Abandoned during the commit, or the commit failed: a commit thread may have it in hand, so wait, then take it away again.
+                await Committed.Task.ContinueWith(_ => { }, TaskScheduler.Default);
+                Discard(_path);
+            }
+            if (_buffer is { } buffer) ArrayPool<byte>.Shared.Return(buffer);
+            _buffer = null;
+            if (_state == State.Committed) return;
+            Discard(_temporaryPath);
+            _file.Dispose();
+            _state = State.Failed;
+        }
+
+        private static void Discard(string path)
+        {
+            try
+            {
+                File.Delete(path);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // What cannot be deleted now is garbage by its name or its age, and swept as such.
+            }
+        }
+
+        private void Append(ReadOnlySpan<byte> bytes)
+        {
+            while (bytes.Length > 0)
+            {
+                if (_buffered == 0 && bytes.Length >= BufferBytes)
+                {
+                    Write(bytes);
+                    return;
+                }
+                _buffer ??= ArrayPool<byte>.Shared.Rent(BufferBytes);
+                int taken = Math.Min(bytes.Length, BufferBytes - _buffered);
+                bytes[..taken].CopyTo(_buffer.AsSpan(_buffered));
+                _buffered += taken;
+                bytes = bytes[taken..];
+                if (_buffered == BufferBytes) WriteBuffer();
+            }
+        }
+
+        private void WriteBuffer()
+        {
+            if (_buffered > 0) Write(_buffer.AsSpan(0, _buffered));
+            _buffered = 0;
+        }
+
+        private void Write(ReadOnlySpan<byte> bytes)
+        {
+            RandomAccess.Write(_file, bytes, _written);
+            _written += bytes.Length;
+            if (_written - _writtenOut < WriteOutBytes) return;
+            Durable.StartWriteOut(_file, _writtenOut, _written - _writtenOut);
+            _writtenOut = _written;
+        }
+    }
+}
