@@ -7,6 +7,13 @@ namespace PacsCluster.Engine;
 /// <summary>Everything of the engine over one catalog and one blob store. The caller owns those two and disposes them after this.</summary>
 public sealed class Archive : IAsyncDisposable
 {
+    private readonly EngineOptions _options;
+    private readonly TimeProvider _time;
+    private readonly Metrics _metrics = new();
+    private readonly ILogger _logger;
+    private readonly CommitQueue _queue;
+    private bool _isStarted;
+
     /// <summary>Composes; nothing runs before <see cref="StartAsync"/>.</summary>
     /// <param name="options">Validated options.</param>
     /// <param name="catalog">The catalog, one that can be written.</param>
@@ -15,10 +22,20 @@ public sealed class Archive : IAsyncDisposable
     /// <param name="loggers">Loggers.</param>
     /// <exception cref="ArgumentException">The options are wrong (every error is named), or the catalog can only be read.</exception>
     public Archive(EngineOptions options, ICatalog catalog, IBlobStore blobs, TimeProvider time, ILoggerFactory loggers)
+        : this(options, catalog, catalog as ICatalogWriter ?? throw new ArgumentException("the catalog can only be read", nameof(catalog)), blobs, time, loggers)
     {
+    }
+
+    internal Archive(EngineOptions options, ICatalog catalog, ICatalogWriter writer, IBlobStore blobs, TimeProvider time, ILoggerFactory loggers)
+    {
+        if (options.Validate() is { Count: > 0 } errors) throw new ArgumentException(string.Join("; ", errors), nameof(options));
+        _options = options;
+        _time = time;
+        _logger = loggers.CreateLogger("PacsCluster.Engine");
+        _queue = new CommitQueue(options, catalog, writer, blobs, time, _metrics, _logger);
         Catalog = catalog;
+        Ingest = new Ingest(options, blobs, _queue, time, _metrics, _logger);
         Retrieve = new Retrieve(blobs);
-        Ingest = new Ingest();
     }
 
     /// <summary>Stores.</summary>
@@ -31,8 +48,22 @@ public sealed class Archive : IAsyncDisposable
     public ICatalog Catalog { get; }
 
     /// <summary>Starts the commit loop and the sweep.</summary>
-    public Task StartAsync(CancellationToken cancellationToken) => throw new NotImplementedException();
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        if (_isStarted) throw new InvalidOperationException("started already");
+        _isStarted = true;
+        _queue.Start();
+        return Task.CompletedTask;
+    }
 
     /// <summary>Takes no new stores, waits for those in flight up to <see cref="EngineOptions.DrainTimeout"/>, and stops.</summary>
-    public ValueTask DisposeAsync() => throw new NotImplementedException();
+    public async ValueTask DisposeAsync()
+    {
+        long deadline = _time.GetTimestamp() + (long)(_options.DrainTimeout.TotalSeconds * _time.TimestampFrequency);
+        while (Ingest.InFlight > 0 && _time.GetTimestamp() < deadline) await Task.Delay(TimeSpan.FromMilliseconds(10), _time);
+        if (Ingest.InFlight > 0) Log.DrainTimedOut(_logger, Ingest.InFlight, _options.DrainTimeout);
+        await _queue.DisposeAsync();
+        _metrics.Dispose();
+    }
 }

@@ -1,11 +1,28 @@
+using System.Diagnostics;
+using System.Threading.Channels;
+using Microsoft.Extensions.Logging;
+using PacsCluster.Blobs;
+using PacsCluster.Dicom;
+
 namespace PacsCluster.Engine;
 
-/// <summary>Takes in instances: every door's stores meet here.</summary>
+/// <summary>Takes in instances: every door's stores meet here. The order is the safety of the archive: the blob is durable first, the catalog's
+/// commit comes after it, and the outcome after that.</summary>
 public sealed class Ingest
 {
-    internal Ingest()
-    {
-    }
+    private readonly EngineOptions _options;
+    private readonly IBlobStore _blobs;
+    private readonly CommitQueue _queue;
+    private readonly TimeProvider _time;
+    private readonly Metrics _metrics;
+    private readonly ILogger _logger;
+    private int _inFlight;
+
+    internal Ingest(EngineOptions options, IBlobStore blobs, CommitQueue queue, TimeProvider time, Metrics metrics, ILogger logger) =>
+        (_options, _blobs, _queue, _time, _metrics, _logger) = (options, blobs, queue, time, metrics, logger);
+
+    /// <summary>Stores that have begun and not ended.</summary>
+    public int InFlight => Volatile.Read(ref _inFlight);
 
     /// <summary>Stores one instance: reads <paramref name="dataSet"/> to its end in one pass and with bounded memory, and returns once the
     /// instance is durable and committed, or is not kept at all. Safe for concurrent calls.</summary>
@@ -17,5 +34,103 @@ public sealed class Ingest
     /// not a data set) the rest is unread: the door must drain or abort.</returns>
     /// <exception cref="OperationCanceledException">Cancelled; nothing is kept.</exception>
     /// <exception cref="IOException">Thrown by <paramref name="dataSet"/> itself (the sender went away); nothing is kept.</exception>
-    public Task<StoreOutcome> StoreAsync(Stream dataSet, StoreOrigin origin, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public async Task<StoreOutcome> StoreAsync(Stream dataSet, StoreOrigin origin, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(dataSet);
+        ArgumentNullException.ThrowIfNull(origin);
+        long started = Stopwatch.GetTimestamp();
+        Interlocked.Increment(ref _inFlight);
+        try
+        {
+            using var reader = new PushReader(origin.TransferSyntax, new PushReaderOptions
+            {
+                BulkThresholdBytes = _options.BulkThresholdBytes,
+                HeaderMaxBytes = _options.HeaderMaxBytes,
+            });
+            long length = 0;
+            StoreOutcome outcome;
+            try
+            {
+                await using var receiver = new Receiver(_blobs, reader, origin, _options.ReadBufferBytes);
+                await receiver.ReceiveAsync(dataSet, cancellationToken);
+                length = receiver.Length;
+                outcome = await CommitAsync(receiver, reader, origin);
+            }
+            catch (DicomFormatException fault)
+            {
+                outcome = Refused(origin, StoreOutcomeKind.CannotUnderstand, fault.Message, fault.Tag);
+            }
+            catch (BlobStoreFullException)
+            {
+                Log.BlobStoreFull(_logger, origin.CallingAETitle, _blobs.Name);
+                outcome = Refused(origin, StoreOutcomeKind.OutOfResources, "out of space for instances", null);
+            }
+            catch (BlobStoreUnavailableException fault)
+            {
+                Log.BlobStoreUnavailable(_logger, fault, origin.CallingAETitle, _blobs.Name);
+                outcome = Refused(origin, StoreOutcomeKind.OutOfResources, "storage out of reach, try again", null);
+            }
+            if (outcome.Kind == StoreOutcomeKind.Quarantined) Log.Quarantined(_logger, outcome.SopInstanceUid, origin.CallingAETitle, outcome.Comment ?? "");
+            else if (!outcome.IsSuccess) Log.StoreRefused(_logger, origin.Door, origin.CallingAETitle, outcome.Comment ?? "");
+            _metrics.Stored(outcome.Kind, origin.Door, length, Stopwatch.GetElapsedTime(started));
+            return outcome;
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _inFlight);
+        }
+    }
+
+    // Takes no token: from the blob's commit on, the instance's fate is ours to settle.
+    private async Task<StoreOutcome> CommitAsync(Receiver receiver, PushReader reader, StoreOrigin origin)
+    {
+        StorePolicy policy = _options.PolicyFor(origin.CallingAETitle);
+        var judged = CandidateReader.Judge(reader.Header, origin, policy);
+        if (judged.Refusal is { } refusal) return refusal;
+        var candidate = CandidateReader.Read(judged, reader, receiver, origin, policy, _time.GetUtcNow());
+        await receiver.CommitAsync();
+        Decision decision;
+        try
+        {
+            decision = await _queue.CommitAsync(candidate, CancellationToken.None);
+        }
+        catch (ChannelClosedException)
+        {
+            decision = new Decision(Refused(origin, StoreOutcomeKind.OutOfResources, "the archive is stopping", null), BlobFate.Delete);
+        }
+        if (decision.Fate == BlobFate.Delete) await DeleteAsync(candidate.StoreKey);
+        return policy.AnswerWarnings || decision.Outcome.Warning == StoreWarning.None ? decision.Outcome : decision.Outcome with { Warning = StoreWarning.None };
+    }
+
+    private async Task DeleteAsync(string key)
+    {
+        try
+        {
+            await _blobs.DeleteAsync(key);
+        }
+        catch (BlobStoreUnavailableException fault)
+        {
+            Log.BlobDeleteFailed(_logger, fault, key);
+        }
+    }
+
+    private static StoreOutcome Refused(StoreOrigin origin, StoreOutcomeKind kind, string reason, Tag? offending) => new()
+    {
+        Kind = kind,
+        Comment = Comments.Bounded(reason),
+        Offending = offending,
+        SopClassUid = origin.AffectedSopClassUid,
+        SopInstanceUid = origin.AffectedSopInstanceUid,
+    };
+}
+
+/// <summary>Error Comment (0000,0902) is LO.</summary>
+internal static class Comments
+{
+    /// <summary>At most 64 printable characters of ASCII (C-31).</summary>
+    public static string Bounded(string text)
+    {
+        if (text.Length <= 64 && !text.AsSpan().ContainsAnyExceptInRange(' ', '~') && !text.Contains('\\')) return text;
+        return string.Concat(text.Take(64).Select(c => c is >= ' ' and <= '~' and not '\\' ? c : '?'));
+    }
 }

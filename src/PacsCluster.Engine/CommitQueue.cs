@@ -1,0 +1,297 @@
+using System.Diagnostics;
+using System.Threading.Channels;
+using Microsoft.Extensions.Logging;
+using PacsCluster.Blobs;
+using PacsCluster.Catalog;
+
+namespace PacsCluster.Engine;
+
+/// <summary>Group commit: one loop takes what has gathered while the last batch was committed, decides it and commits it in one transaction. There is
+/// no timer, so a lone store waits for nobody. Bounded in instances and bytes: at the limit <see cref="CommitAsync"/> waits, and with it the sender.</summary>
+internal sealed class CommitQueue : IAsyncDisposable
+{
+    private readonly EngineOptions _options;
+    private readonly ICatalog _catalog;
+    private readonly ICatalogWriter _writer;
+    private readonly IBlobStore _blobs;
+    private readonly TimeProvider _time;
+    private readonly Metrics _metrics;
+    private readonly ILogger _logger;
+    private readonly Channel<Item> _channel;
+    private readonly ByteBudget _budget;
+    private readonly StudyGrains _grains;
+    private Task _loop = Task.CompletedTask;
+    private Item? _left;
+
+    public CommitQueue(EngineOptions options, ICatalog catalog, ICatalogWriter writer, IBlobStore blobs, TimeProvider time, Metrics metrics, ILogger logger)
+    {
+        (_options, _catalog, _writer, _blobs, _time, _metrics, _logger) = (options, catalog, writer, blobs, time, metrics, logger);
+        _channel = Channel.CreateBounded<Item>(new BoundedChannelOptions(options.QueueMaxItems) { SingleReader = true });
+        _budget = new ByteBudget(options.QueueMaxBytes);
+        _grains = new StudyGrains(options.CachedStudies);
+    }
+
+    /// <summary>Starts the loop.</summary>
+    public void Start() => _loop = Task.Run(RunAsync);
+
+    /// <summary>Waits for the candidate's turn, its decision and its commit. Returns only after the commit.</summary>
+    /// <exception cref="ChannelClosedException">The queue was stopped before the candidate got in.</exception>
+    public async Task<Decision> CommitAsync(Candidate candidate, CancellationToken cancellationToken)
+    {
+        int bytes = candidate.HeldBytes;
+        await _budget.TakeAsync(bytes, cancellationToken);
+        try
+        {
+            var item = new Item(candidate);
+            await _channel.Writer.WriteAsync(item, cancellationToken);
+            // From here on the loop has it: leaving would leave a blob whose fate nobody knows.
+            return await item.Done.Task;
+        }
+        finally
+        {
+            _budget.Give(bytes);
+        }
+    }
+
+    /// <summary>Takes no more, commits what is there, and ends the loop.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        _channel.Writer.TryComplete();
+        await _loop;
+    }
+
+    private async Task RunAsync()
+    {
+        var batch = new List<Item>();
+        while (_left is not null || await _channel.Reader.WaitToReadAsync())
+        {
+            Gather(batch);
+            try
+            {
+                await CommitBatchAsync(batch);
+            }
+            catch (Exception fault)
+            {
+                // An edge: the loop must outlive every batch. What is not answered yet is in an unknown state, so its blobs stay for the sweep.
+                Log.BatchSplit(_logger, fault, batch.Count);
+                foreach (Item item in batch) item.Fail(StoreOutcomeKind.Failed, "processing failure", BlobFate.LeaveToSweep);
+                _grains.Clear();
+            }
+            batch.Clear();
+        }
+    }
+
+    private void Gather(List<Item> batch)
+    {
+        long bytes = 0;
+        if (_left is not null)
+        {
+            batch.Add(_left);
+            bytes = _left.Candidate.HeldBytes;
+            _left = null;
+        }
+        while (batch.Count < _options.BatchMaxItems && _channel.Reader.TryRead(out Item? item))
+        {
+            bytes += item.Candidate.HeldBytes;
+            if (bytes > _options.BatchMaxBytes && batch.Count > 0)
+            {
+                _left = item;
+                return;
+            }
+            batch.Add(item);
+        }
+    }
+
+    /// <summary>Commits a batch whatever happens: on return every item is answered.</summary>
+    private async Task CommitBatchAsync(List<Item> batch)
+    {
+        int conflicts = 0, outages = 0;
+        while (batch.Count > 0)
+        {
+            long started = Stopwatch.GetTimestamp();
+            BatchPlan? plan = null;
+            try
+            {
+                plan = await PlanAsync(batch);
+                if (plan is null) continue;
+                CatalogChanges changes = plan.Finish();
+                if (!changes.IsEmpty) await _writer.CommitAsync(changes, CancellationToken.None);
+            }
+            catch (VersionConflictException)
+            {
+                _metrics.Conflict();
+                Forget(batch);
+                if (conflicts++ < _options.ConflictRetries) continue;
+                Log.ConflictsGivenUp(_logger, batch.Count, conflicts);
+                foreach (Item item in batch) item.Fail(StoreOutcomeKind.OutOfResources, "catalog too busy, try again", BlobFate.Delete);
+                return;
+            }
+            catch (CatalogUnavailableException fault)
+            {
+                Forget(batch);
+                if (fault.IsFull)
+                {
+                    Log.CatalogFull(_logger, batch.Count);
+                    foreach (Item item in batch) item.Fail(StoreOutcomeKind.OutOfResources, "out of space for the catalog", BlobFate.Delete);
+                    return;
+                }
+                if (outages++ < _options.CatalogRetries)
+                {
+                    await Task.Delay(_options.CatalogRetryDelay * (1 << Math.Min(outages - 1, 10)), _time);
+                    if (plan is not null) await AnswerCommittedAsync(batch);
+                    continue;
+                }
+                Log.CatalogUnavailable(_logger, fault, batch.Count, outages);
+                foreach (Item item in batch) item.Fail(StoreOutcomeKind.OutOfResources, "catalog out of reach, try again", BlobFate.LeaveToSweep);
+                return;
+            }
+            catch (Exception fault)
+            {
+                // A poisoned item, or a fault of ours that one item brought out: alone, only the one at fault fails.
+                Forget(batch);
+                await SplitAsync(batch, fault);
+                return;
+            }
+            foreach (StudyGrain grain in plan.GrainsAfterCommit())
+            {
+                _grains.ForgetOlder(grain.Patient);
+                _grains.Put(grain);
+            }
+            _metrics.Committed(batch.Count, Stopwatch.GetElapsedTime(started));
+            foreach (Item item in batch) item.Done.TrySetResult(item.Decision!);
+            foreach (string key in plan.DeadBlobs) await DeleteAsync(key);
+            return;
+        }
+    }
+
+    /// <summary>Loads and decides; null when an item had to be cut out, and then the rest is planned again.</summary>
+    private async Task<BatchPlan?> PlanAsync(List<Item> batch)
+    {
+        Dictionary<string, StudyGrain> grains = new(StringComparer.Ordinal);
+        HashSet<string> studies = new(StringComparer.Ordinal), instances = new(StringComparer.Ordinal);
+        HashSet<PatientIdentifier> patients = [];
+        foreach (Item item in batch)
+        {
+            Candidate candidate = item.Candidate;
+            if (candidate.SopInstanceUid.Length > 0) instances.Add(candidate.SopInstanceUid);
+            string study = candidate.StudyInstanceUid;
+            if (study.Length > 0 && !grains.ContainsKey(study) && !studies.Contains(study))
+            {
+                if (_grains.Find(study) is { } grain) grains.Add(study, grain);
+                else studies.Add(study);
+            }
+            if (candidate.Patient is { } identifier && (!grains.TryGetValue(study, out StudyGrain? known) || known.Patient.Identifier != identifier))
+                patients.Add(identifier);
+        }
+        LoadedState loaded = await _writer.LoadAsync(new LoadRequest
+        {
+            StudyInstanceUids = studies,
+            Patients = patients,
+            SopInstanceUids = instances,
+            NewKeys = 8 * batch.Count,
+        }, CancellationToken.None);
+        ContentCompare compare = await CompareAsync(batch, loaded);
+        var plan = new BatchPlan(loaded, grains, compare.IsSame, _blobs.Name, _time.GetUtcNow());
+        foreach (Item item in batch)
+        {
+            try
+            {
+                item.Decision = plan.Decide(item.Candidate);
+            }
+            catch (Exception fault)
+            {
+                Log.PoisonedItem(_logger, fault, item.Candidate.SopInstanceUid);
+                item.Fail(StoreOutcomeKind.Failed, "processing failure", BlobFate.Delete);
+                batch.Remove(item);
+                return null;
+            }
+        }
+        return plan;
+    }
+
+    private async Task<ContentCompare> CompareAsync(List<Item> batch, LoadedState loaded)
+    {
+        var compare = new ContentCompare(_blobs);
+        if (loaded.Instances.Count == 0 && batch.Count == 1) return compare;
+        foreach (IGrouping<string, Item> same in batch.GroupBy(i => i.Candidate.SopInstanceUid, StringComparer.Ordinal))
+        {
+            if (same.Key.Length == 0) continue;
+            bool isKnown = loaded.Instances.TryGetValue(same.Key, out List<StoredInstance>? known);
+            if (!isKnown && same.Count() == 1) continue;
+            await compare.PrepareAsync(isKnown ? known! : [], [.. same.Select(i => i.Candidate)], CancellationToken.None);
+        }
+        return compare;
+    }
+
+    /// <summary>After a commit that broke off: answers those items whose blobs a row refers to, because then the commit did happen.</summary>
+    private async Task AnswerCommittedAsync(List<Item> batch)
+    {
+        IReadOnlyList<string> unknown;
+        try
+        {
+            unknown = await _catalog.FindUnknownBlobsAsync(_blobs.Name, [.. batch.Select(i => i.Candidate.StoreKey)]);
+        }
+        catch (CatalogUnavailableException)
+        {
+            return; // the next attempt will fail the same way and count
+        }
+        for (int i = batch.Count - 1; i >= 0; i--)
+        {
+            Item item = batch[i];
+            if (item.Candidate.ReleasedFrom is not null || unknown.Contains(item.Candidate.StoreKey)) continue;
+            item.Done.TrySetResult(item.Decision!);
+            batch.RemoveAt(i);
+        }
+    }
+
+    private async Task SplitAsync(List<Item> batch, Exception fault)
+    {
+        if (batch.Count == 1)
+        {
+            Log.PoisonedItem(_logger, fault, batch[0].Candidate.SopInstanceUid);
+            bool isRefused = fault is InvalidDataException;
+            batch[0].Fail(StoreOutcomeKind.Failed, "processing failure", isRefused ? BlobFate.Delete : BlobFate.LeaveToSweep);
+            return;
+        }
+        Log.BatchSplit(_logger, fault, batch.Count);
+        foreach (Item item in batch.ToArray()) await CommitBatchAsync([item]);
+    }
+
+    private void Forget(List<Item> batch)
+    {
+        foreach (Item item in batch) _grains.Forget(item.Candidate.StudyInstanceUid);
+    }
+
+    private async Task DeleteAsync(string key)
+    {
+        try
+        {
+            await _blobs.DeleteAsync(key);
+        }
+        catch (BlobStoreUnavailableException fault)
+        {
+            Log.BlobDeleteFailed(_logger, fault, key);
+        }
+    }
+
+    private sealed class Item(Candidate candidate)
+    {
+        public Candidate Candidate { get; } = candidate;
+
+        /// <summary>Answered by the loop. Continuations run elsewhere: a slow sender must not hold up the loop.</summary>
+        public TaskCompletionSource<Decision> Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        /// <summary>As decided, not yet committed.</summary>
+        public Decision? Decision { get; set; }
+
+        public void Fail(StoreOutcomeKind kind, string comment, BlobFate fate) => Done.TrySetResult(new Decision(new StoreOutcome
+        {
+            Kind = kind,
+            Comment = comment,
+            SopClassUid = Candidate.SopClassUid,
+            SopInstanceUid = Candidate.SopInstanceUid,
+            StudyInstanceUid = Candidate.StudyInstanceUid,
+            SeriesInstanceUid = Candidate.SeriesInstanceUid,
+        }, Candidate.ReleasedFrom is null ? fate : BlobFate.Keep));
+    }
+}
