@@ -50,6 +50,8 @@ internal static class CandidateReader
             SeriesInstanceUid = Usable(series),
         };
         (Tag Tag, string? Uid)[] uids = [(s_sopClassUid, sopClass), (s_sopInstanceUid, sopInstance), (s_study, study), (s_series, series)];
+        // With none of the four it is no image of anybody: text that happens to parse, an empty data set.
+        if (uids.All(u => u.Uid is null)) return Refuse(judgement, StoreOutcomeKind.CannotUnderstand, "no UID of class, instance, study or series", s_sopInstanceUid);
         foreach ((Tag tag, string? uid) in uids)
         {
             if (UidCheck.Judge(uid) != UidHealth.Missing) continue;
@@ -76,7 +78,7 @@ internal static class CandidateReader
     public static Candidate Read(Judgement judged, PushReader reader, Receiver receiver, StoreOrigin origin, StorePolicy policy, DateTimeOffset now)
     {
         DataSet header = reader.Header;
-        (HeaderEncoding encoding, ReadOnlyMemory<byte> bytes) = Pack(header.ToArray());
+        (HeaderEncoding encoding, ReadOnlyMemory<byte> bytes) = Pack(reader.HeaderBytes);
         return new Candidate
         {
             SopClassUid = judged.SopClassUid,
@@ -151,12 +153,12 @@ internal static class CandidateReader
 
     // Headers of single images have some 3 KB, and packing one costs more time than the commit saves; those of enhanced objects have
     // 100 KB to many MB of repetitive functional groups and shrink by a factor of ten.
-    private static (HeaderEncoding, ReadOnlyMemory<byte>) Pack(byte[] header)
+    private static (HeaderEncoding, ReadOnlyMemory<byte>) Pack(ReadOnlyMemory<byte> header)
     {
         const int Worthwhile = 32 * 1024;
         if (header.Length < Worthwhile) return (HeaderEncoding.Raw, header);
         using var packed = new MemoryStream(header.Length / 4);
-        using (var deflate = new System.IO.Compression.DeflateStream(packed, System.IO.Compression.CompressionLevel.Fastest, leaveOpen: true)) deflate.Write(header);
+        using (var deflate = new System.IO.Compression.DeflateStream(packed, System.IO.Compression.CompressionLevel.Fastest, leaveOpen: true)) deflate.Write(header.Span);
         return packed.Length < header.Length ? (HeaderEncoding.Deflate, packed.GetBuffer().AsMemory(0, (int)packed.Length)) : (HeaderEncoding.Raw, header);
     }
 

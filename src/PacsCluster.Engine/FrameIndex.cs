@@ -4,12 +4,13 @@ using PacsCluster.Dicom;
 namespace PacsCluster.Engine;
 
 /// <summary>Where the frames of encapsulated Pixel Data lie, packed for the catalog: a version byte (1), then unsigned LEB128 numbers: count, and for
-/// each frame the gap to the end of the one before, the length, and the number of fragments. Some 5 bytes a frame.</summary>
+/// each frame the gap to the end of the one before (zigzag, for an offset table may name frames in any order), the length, and the number of fragments.
+/// Some 5 bytes a frame.</summary>
 public static class FrameIndex
 {
     private const byte Version = 1;
 
-    /// <summary>Packs frames in order of their offsets; empty for none.</summary>
+    /// <summary>Packs frames; empty for none.</summary>
     public static byte[] Pack(IReadOnlyList<FrameLocation> frames)
     {
         if (frames.Count == 0) return [];
@@ -19,8 +20,8 @@ public static class FrameIndex
         long end = 0;
         foreach (FrameLocation frame in frames)
         {
-            if (frame.Offset < end) throw new ArgumentException("frames overlap or are out of order", nameof(frames));
-            Write(bytes, (ulong)(frame.Offset - end));
+            long gap = frame.Offset - end;
+            Write(bytes, (ulong)((gap << 1) ^ (gap >> 63)));
             Write(bytes, (ulong)frame.Length);
             Write(bytes, (ulong)frame.FragmentCount);
             end = frame.Offset + frame.Length;
@@ -42,7 +43,8 @@ public static class FrameIndex
         long end = 0;
         for (int i = 0; i < frames.Length; i++)
         {
-            long offset = end + (long)Read(ref bytes);
+            ulong gap = Read(ref bytes);
+            long offset = end + ((long)(gap >> 1) ^ -(long)(gap & 1));
             long length = (long)Read(ref bytes);
             frames[i] = new FrameLocation(offset, length, (int)Read(ref bytes));
             end = offset + length;

@@ -43,7 +43,7 @@ internal sealed class Receiver(IBlobStore blobs, PushReader reader, StoreOrigin 
             reader.Feed(room.Span[..filled]);
             // The parser has seen the whole header when the buffer holds it, which all but freaks do.
             if (filled < room.Length) reader.Complete();
-            if (isFirst) await StartAsync(room[..filled], filled < room.Length, cancellationToken);
+            if (isFirst) await StartAsync(room[..filled], cancellationToken);
             else await WriteAsync(room[..filled], cancellationToken);
             isFirst = false;
             if (filled < room.Length) break;
@@ -77,7 +77,7 @@ internal sealed class Receiver(IBlobStore blobs, PushReader reader, StoreOrigin 
         return filled;
     }
 
-    private async ValueTask StartAsync(Memory<byte> first, bool isAll, CancellationToken cancellationToken)
+    private async ValueTask StartAsync(Memory<byte> first, CancellationToken cancellationToken)
     {
         DataSet header = reader.Header;
         string sopClassUid = UidCheck.Trim(header.GetString(s_sopClassUid)) ?? origin.AffectedSopClassUid ?? "";
@@ -85,7 +85,7 @@ internal sealed class Receiver(IBlobStore blobs, PushReader reader, StoreOrigin 
         byte[] fileMeta = Part10.BuildFileMeta(origin.TransferSyntax, sopClassUid, sopInstanceUid,
             origin.CallingAETitle.Length > 0 ? origin.CallingAETitle : null, origin.SourceFileMeta);
         DataSetOffset = fileMeta.Length;
-        _blob = await blobs.CreateAsync(isAll ? fileMeta.Length + first.Length : 0, cancellationToken);
+        _blob = await blobs.CreateAsync(cancellationToken);
         if (fileMeta.Length <= HeadRoom)
         {
             int start = HeadRoom - fileMeta.Length;

@@ -7,6 +7,13 @@ namespace PacsCluster.Engine;
 /// <summary>Gives instances back: as they were stored, or converted among the uncompressed and deflated transfer syntaxes. Thread-safe.</summary>
 public sealed class Retrieve
 {
+    // Little endian before big, since its pixels need no swapping; explicit before implicit, which loses the VRs of private elements.
+    private static readonly TransferSyntax[] s_preferred =
+    [
+        TransferSyntax.ExplicitVRLittleEndian, TransferSyntax.ImplicitVRLittleEndian,
+        TransferSyntax.DeflatedExplicitVRLittleEndian, TransferSyntax.ExplicitVRBigEndian,
+    ];
+
     private readonly IBlobStore _blobs;
 
     internal Retrieve(IBlobStore blobs) => _blobs = blobs;
@@ -16,7 +23,21 @@ public sealed class Retrieve
     /// <param name="instance">The instance.</param>
     /// <param name="accepted">What the receiver takes, in any order; empty for nothing.</param>
     /// <returns>Null when the instance cannot be sent in any of them.</returns>
-    public TransferSyntax? Choose(InstanceLocation instance, IReadOnlyCollection<TransferSyntax> accepted) => throw new NotImplementedException();
+    public TransferSyntax? Choose(InstanceLocation instance, IReadOnlyCollection<TransferSyntax> accepted)
+    {
+        ArgumentNullException.ThrowIfNull(instance);
+        ArgumentNullException.ThrowIfNull(accepted);
+        foreach (TransferSyntax one in accepted)
+        {
+            if (one.Uid == instance.TransferSyntaxUid) return one;
+        }
+        if (TransferSyntax.FromUid(instance.TransferSyntaxUid).IsEncapsulated) return null;
+        foreach (TransferSyntax one in s_preferred)
+        {
+            if (accepted.Contains(one)) return one;
+        }
+        return null;
+    }
 
     /// <summary>Opens an instance's data set for one forward read.</summary>
     /// <param name="instance">The instance.</param>
@@ -25,7 +46,20 @@ public sealed class Retrieve
     /// <exception cref="BlobNotFoundException">The catalog knows it and the store does not: an alarm.</exception>
     /// <exception cref="BlobStoreUnavailableException">The store cannot be read now.</exception>
     /// <exception cref="NotSupportedException">No conversion to <paramref name="target"/>.</exception>
-    public ValueTask<RetrievedInstance> OpenAsync(InstanceLocation instance, TransferSyntax target, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public async ValueTask<RetrievedInstance> OpenAsync(InstanceLocation instance, TransferSyntax target, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(instance);
+        ArgumentNullException.ThrowIfNull(target);
+        TransferSyntax stored = TransferSyntax.FromUid(instance.TransferSyntaxUid);
+        bool isAsStored = stored.Uid == target.Uid;
+        if (!isAsStored && (stored.IsEncapsulated || target.IsEncapsulated))
+            throw new NotSupportedException($"no conversion from {stored.Uid} to {target.Uid}");
+        long length = instance.Length - instance.DataSetOffset;
+        Stream dataSet = await _blobs.OpenReadAsync(instance.StoreKey, instance.Offset + instance.DataSetOffset, length, cancellationToken);
+        if (isAsStored) return new RetrievedInstance(instance, stored, dataSet, length);
+        await dataSet.DisposeAsync();
+        throw new NotSupportedException($"no conversion from {stored.Uid} to {target.Uid}");
+    }
 }
 
 /// <summary>An instance on its way out. Disposing closes the stream.</summary>
