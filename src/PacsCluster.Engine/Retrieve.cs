@@ -8,7 +8,7 @@ namespace PacsCluster.Engine;
 public sealed class Retrieve
 {
     // Little endian before big, since its pixels need no swapping; explicit before implicit, which loses the VRs of private elements.
-    private static readonly TransferSyntax[] s_preferred =
+    private readonly TransferSyntax[] _preferred =
     [
         TransferSyntax.ExplicitVRLittleEndian, TransferSyntax.ImplicitVRLittleEndian,
         TransferSyntax.DeflatedExplicitVRLittleEndian, TransferSyntax.ExplicitVRBigEndian,
@@ -32,7 +32,7 @@ public sealed class Retrieve
             if (one.Uid == instance.TransferSyntaxUid) return one;
         }
         if (TransferSyntax.FromUid(instance.TransferSyntaxUid).IsEncapsulated) return null;
-        foreach (TransferSyntax one in s_preferred)
+        foreach (TransferSyntax one in _preferred)
         {
             if (accepted.Contains(one)) return one;
         }
