@@ -30,6 +30,10 @@ public sealed class AttributeValues : IEquatable<AttributeValues>
     /// <summary>The level whose columns these are.</summary>
     public QueryLevel Level { get; }
 
+    /// <summary>These very values lie in the database already, so that a row whose counts alone changed is written without them: rewriting a
+    /// column, even with the same value, rewrites the indexes on it.</summary>
+    internal bool IsStored { get; set; }
+
     /// <summary>By position in <see cref="Columns.Of(QueryLevel)"/>.</summary>
     internal ReadOnlySpan<string?> Values => _values;
 

@@ -75,6 +75,23 @@ internal sealed class Column
         }
     }
 
+    /// <summary>A person name (or several) in the form for matching: each group folded, groups joined by <c>=</c>, values by a backslash.</summary>
+    public static string? FoldNames(string? names)
+    {
+        if (names is null) return null;
+        if (!names.Contains('\\')) return FoldName(names);
+        string[] values = names.Split('\\');
+        for (int i = 0; i < values.Length; i++) values[i] = FoldName(values[i]);
+        return string.Join('\\', values);
+    }
+
+    private static string FoldName(string value)
+    {
+        PersonName name = PersonName.Parse(value);
+        if (name.Ideographic.IsEmpty && name.Phonetic.IsEmpty) return name.Alphabetic.Fold();
+        return $"{name.Alphabetic.Fold()}={name.Ideographic.Fold()}={name.Phonetic.Fold()}".TrimEnd('=');
+    }
+
     /// <summary>Reads an integer as IS may write it; of several values the first.</summary>
     public static bool TryParseInteger(string text, out long number)
     {

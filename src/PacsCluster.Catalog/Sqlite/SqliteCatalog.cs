@@ -1,73 +1,164 @@
+using PacsCluster.Catalog.Sqlite;
+
 namespace PacsCluster.Catalog;
 
-/// <summary>Where and how the catalog lies on SQLite.</summary>
-public sealed record SqliteCatalogOptions
+/// <summary>The catalog on SQLite: one file, WAL, durable commits, one writer, a pool of readers. Several processes may open one file (a server and an
+/// import beside it): SQLite's locks order their commits, versions and unique keys keep them right.</summary>
+public sealed partial class SqliteCatalog : ICatalog, ICatalogWriter
 {
-    /// <summary>File of the database; its folder must exist. Beside it lie <c>-wal</c> and <c>-shm</c>.</summary>
-    public required string Path { get; init; }
+    /// <summary>Surrogate keys taken at once: one small commit in so many.</summary>
+    private const int KeyBlock = 20_000;
 
-    /// <summary>Connections for reading, each with a page cache of its own. Default 8; 1 to 64. More searches at once wait for one.</summary>
-    public int ReadersMax { get; init; } = 8;
+    private readonly SqliteCatalogOptions _options;
+    private readonly Database _writer;
+    private readonly WriterThread _writerThread = new();
+    private readonly ReaderPool _readers;
+    private readonly Checkpointer _checkpointer;
+    private readonly Lock _keyLock = new();
+    private long _nextKey;
+    private long _endKey;
 
-    /// <summary>Page cache of the writer, in MiB. Default 16; 1 to 1,024.</summary>
-    public int WriterCacheMiB { get; init; } = 16;
-
-    /// <summary>Page cache of each reader, in MiB. Default 4; 1 to 1,024.</summary>
-    public int ReaderCacheMiB { get; init; } = 4;
-
-    /// <summary>How long to wait for another process that writes. Default 10 s; 0 to 10 min. Then CatalogUnavailableException.</summary>
-    public TimeSpan BusyTimeout { get; init; } = TimeSpan.FromSeconds(10);
-}
-
-/// <summary>The catalog on SQLite: one file, WAL, durable commits, one writer, a pool of readers.</summary>
-public sealed class SqliteCatalog : ICatalog, ICatalogWriter
-{
-    private SqliteCatalog() { }
+    private SqliteCatalog(SqliteCatalogOptions options, TimeProvider time)
+    {
+        _options = options;
+        _writer = Open(options, readOnly: false);
+        try
+        {
+            Migrations.Run(_writer, time.GetUtcNow());
+        }
+        catch
+        {
+            _writer.Dispose();
+            throw;
+        }
+        _readers = new ReaderPool(options.ReadersMax, () => Open(options, readOnly: true));
+        _checkpointer = new Checkpointer(_writer, _writerThread, () => Open(options, readOnly: false));
+    }
 
     /// <summary>Opens, making the database or migrating it to this program's schema first.</summary>
     /// <exception cref="CatalogUnavailableException">It cannot be opened, is no catalog, or is of a newer program.</exception>
-    public static Task<SqliteCatalog> OpenAsync(SqliteCatalogOptions options, TimeProvider time, CancellationToken ct = default) => throw new NotImplementedException();
+    public static Task<SqliteCatalog> OpenAsync(SqliteCatalogOptions options, TimeProvider time, CancellationToken ct = default)
+    {
+        if (options.Validate() is { Count: > 0 } errors) throw new ArgumentException(string.Join("; ", errors), nameof(options));
+        return Task.Run(
+            () =>
+            {
+                try
+                {
+                    return new SqliteCatalog(options, time);
+                }
+                catch (SqliteFault fault)
+                {
+                    throw fault.ToUnavailable();
+                }
+            },
+            ct);
+    }
 
     /// <inheritdoc/>
-    public IAsyncEnumerable<SearchRow> SearchAsync(SearchRequest request, CancellationToken ct = default) => throw new NotImplementedException();
+    public async ValueTask DisposeAsync()
+    {
+        await _checkpointer.DisposeAsync();
+        await _writerThread.EndAsync();
+        _readers.Dispose();
+        // The last connection to close folds the WAL into the database.
+        _writer.Dispose();
+    }
 
-    /// <inheritdoc/>
-    public IAsyncEnumerable<InstanceLocation> LocateAsync(LocateRequest request, CancellationToken ct = default) => throw new NotImplementedException();
+    internal static Database Open(SqliteCatalogOptions options, bool readOnly)
+    {
+        var database = new Database(options.Path, readOnly);
+        try
+        {
+            database.Execute($"PRAGMA busy_timeout = {(long)options.BusyTimeout.TotalMilliseconds}");
+            database.Execute($"PRAGMA cache_size = {-1024 * (readOnly ? options.ReaderCacheMiB : options.WriterCacheMiB)}");
+            // LIKE as the standard (and PostgreSQL) has it: case is told apart.
+            database.Execute("PRAGMA case_sensitive_like = ON");
+            if (readOnly) return database;
+            database.Execute("PRAGMA journal_mode = WAL");
+            database.Execute("PRAGMA synchronous = FULL");
+            database.Execute("PRAGMA foreign_keys = ON");
+            // Checkpoints are the Checkpointer's: never within a commit.
+            database.Execute("PRAGMA wal_autocheckpoint = 0");
+            database.Execute($"PRAGMA journal_size_limit = {Checkpointer.WalKeptBytes}");
+            return database;
+        }
+        catch (SqliteFault fault)
+        {
+            database.Dispose();
+            throw fault.ToUnavailable();
+        }
+    }
 
-    /// <inheritdoc/>
-    public IAsyncEnumerable<(InstanceLocation Location, HeaderRow Header)> LocateHeadersAsync(LocateRequest request, CancellationToken ct = default) => throw new NotImplementedException();
+    /// <summary>Runs a short read on a connection of the pool.</summary>
+    private async ValueTask<T> ReadAsync<T>(Func<Database, T> read, CancellationToken ct)
+    {
+        using ReaderPool.Lease lease = await _readers.RentAsync(ct);
+        try
+        {
+            return read(lease.Database);
+        }
+        catch (SqliteFault fault)
+        {
+            throw fault.ToUnavailable();
+        }
+    }
 
-    /// <inheritdoc/>
-    public IAsyncEnumerable<QuarantineEntry> ListQuarantineAsync(long afterKey = 0, int limit = int.MaxValue, CancellationToken ct = default) => throw new NotImplementedException();
+    /// <summary>Surrogate keys nobody has: from the block in hand, or from a new one that is taken durably before its first key is used.</summary>
+    private async ValueTask<long> AllocateKeysAsync(int count)
+    {
+        while (true)
+        {
+            lock (_keyLock)
+            {
+                if (_endKey - _nextKey >= count)
+                {
+                    _nextKey += count;
+                    return _nextKey - count;
+                }
+            }
+            int block = Math.Max(KeyBlock, count);
+            long end = await WriteAsync(database =>
+            {
+                Statement take = database.Prepare("UPDATE sequence SET value = value + ? WHERE name = 'key' RETURNING value");
+                using (take.Bind(block))
+                {
+                    take.Step();
+                    long value = take.Int64(0);
+                    while (take.Step()) { }
+                    return value;
+                }
+            });
+            lock (_keyLock)
+            {
+                // Another caller may have brought a block meanwhile; the rest of the older one is lost, which costs nothing.
+                (_nextKey, _endKey) = (end - block + 1, end + 1);
+            }
+        }
+    }
 
-    /// <inheritdoc/>
-    public ValueTask<QuarantineEntry?> GetQuarantineAsync(long key, CancellationToken ct = default) => throw new NotImplementedException();
-
-    /// <inheritdoc/>
-    public IAsyncEnumerable<ConflictRow> ListConflictsAsync(long afterKey = 0, bool alsoResolved = false, CancellationToken ct = default) => throw new NotImplementedException();
-
-    /// <inheritdoc/>
-    public IAsyncEnumerable<OutboxRow> ReadOutboxAsync(long afterSequence, int limit, CancellationToken ct = default) => throw new NotImplementedException();
-
-    /// <inheritdoc/>
-    public IAsyncEnumerable<BlobEntry> WalkBlobsAsync(long afterKey = 0, CancellationToken ct = default) => throw new NotImplementedException();
-
-    /// <inheritdoc/>
-    public IAsyncEnumerable<WrongCount> FindWrongCountsAsync(CancellationToken ct = default) => throw new NotImplementedException();
-
-    /// <inheritdoc/>
-    public ValueTask<IReadOnlyList<string>> FindUnknownBlobsAsync(string store, IReadOnlyCollection<string> storeKeys, CancellationToken ct = default) => throw new NotImplementedException();
-
-    /// <inheritdoc/>
-    public ValueTask<CatalogCounts> CountAsync(CancellationToken ct = default) => throw new NotImplementedException();
-
-    /// <inheritdoc/>
-    public ValueTask PingAsync(CancellationToken ct = default) => throw new NotImplementedException();
-
-    ValueTask<LoadedState> ICatalogWriter.LoadAsync(LoadRequest request, CancellationToken ct) => throw new NotImplementedException();
-
-    ValueTask ICatalogWriter.CommitAsync(CatalogChanges changes, CancellationToken ct) => throw new NotImplementedException();
-
-    /// <inheritdoc/>
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    /// <summary>Runs one write on the writer's thread, in a transaction.</summary>
+    private Task<T> WriteAsync<T>(Func<Database, T> write) => _writerThread.RunAsync(() =>
+    {
+        try
+        {
+            _writer.Execute("BEGIN IMMEDIATE");
+            T result = write(_writer);
+            _writer.Execute("COMMIT");
+            _checkpointer.Wake();
+            return result;
+        }
+        catch (SqliteFault fault)
+        {
+            _writer.Rollback();
+            if (fault.IsUnique) throw new VersionConflictException("new", 0, fault);
+            if (fault.IsConstraint) throw new InvalidDataException($"a row breaks a rule of the schema ({fault.Result})", fault);
+            throw fault.ToUnavailable();
+        }
+        catch
+        {
+            _writer.Rollback();
+            throw;
+        }
+    });
 }

@@ -1,0 +1,96 @@
+using PacsCluster.Catalog.Sqlite;
+
+namespace PacsCluster.Catalog;
+
+public sealed partial class SqliteCatalog
+{
+    private static readonly string s_studyByUid = $"SELECT {RowSql.StudyColumns}, {RowSql.PatientColumns} "
+        + "FROM study s CROSS JOIN patient p ON p.patient_key = s.patient_key WHERE s.study_instance_uid = ?";
+
+    private static readonly string s_seriesOfStudy = $"SELECT {RowSql.SeriesColumns} FROM series r WHERE r.study_key = ? ORDER BY r.series_key";
+    private static readonly string s_seriesByUid = $"SELECT {RowSql.SeriesColumns} FROM series r WHERE r.series_instance_uid = ? AND r.study_key = ?";
+
+    private static readonly string s_patientByIdentifier = $"SELECT {RowSql.PatientColumns} FROM patient_identifier n "
+        + "CROSS JOIN patient m ON m.patient_key = n.patient_key CROSS JOIN patient p ON p.patient_key = coalesce(m.merged_into, m.patient_key) "
+        + "WHERE n.patient_id = ? AND n.issuer = ? AND n.is_primary = 1";
+
+    private static readonly string s_otherIdentifiers = "SELECT n.patient_id, n.issuer FROM patient_identifier n WHERE n.patient_key = ? AND n.is_primary = 0";
+
+    private static readonly string s_instanceByUid = $"SELECT {RowSql.InstanceColumns}, {LocationColumns}, b.length, b.sha256, b.created_at "
+        + $"FROM instance i {LocationJoins} CROSS JOIN blob b ON b.blob_key = i.blob_key WHERE i.sop_instance_uid = ? ORDER BY i.instance_key, c.store";
+
+    async ValueTask<LoadedState> ICatalogWriter.LoadAsync(LoadRequest request, CancellationToken ct)
+    {
+        long firstKey = request.NewKeys > 0 ? await AllocateKeysAsync(request.NewKeys) : 0;
+        return await ReadAsync(
+            database =>
+            {
+                var state = new LoadedState(firstKey, request.NewKeys);
+                // One snapshot for all.
+                database.Execute("BEGIN");
+                foreach (string uid in request.StudyInstanceUids) LoadStudy(database, uid, request.SeriesInstanceUids, state);
+                foreach (PatientIdentifier identifier in request.Patients) LoadPatient(database, identifier, state);
+                foreach (string uid in request.SopInstanceUids) LoadInstance(database, uid, state);
+                database.Execute("COMMIT");
+                return state;
+            },
+            ct);
+    }
+
+    private static void LoadStudy(Database database, string uid, IReadOnlySet<string>? seriesUids, LoadedState state)
+    {
+        StudyRow study;
+        PatientRow patient;
+        using (Statement row = database.Prepare(s_studyByUid).Bind(uid))
+        {
+            if (!row.Step()) return;
+            study = RowSql.ReadStudy(row, 0);
+            patient = RowSql.ReadPatient(row, RowSql.Count(RowSql.StudyColumns), LoadOtherIdentifiers(database, study.PatientKey));
+        }
+        List<SeriesRow> series = [];
+        if (seriesUids is null)
+        {
+            using Statement row = database.Prepare(s_seriesOfStudy).Bind(study.Key);
+            while (row.Step()) series.Add(RowSql.ReadSeries(row, 0));
+        }
+        else
+        {
+            foreach (string seriesUid in seriesUids)
+            {
+                using Statement row = database.Prepare(s_seriesByUid).Bind(seriesUid).Bind(study.Key);
+                if (row.Step()) series.Add(RowSql.ReadSeries(row, 0));
+            }
+        }
+        state.Studies[uid] = new LoadedStudy(study, patient, series);
+    }
+
+    private static void LoadPatient(Database database, PatientIdentifier identifier, LoadedState state)
+    {
+        using Statement row = database.Prepare(s_patientByIdentifier).Bind(identifier.Id).Bind(identifier.Issuer);
+        if (row.Step()) state.Patients[identifier] = RowSql.ReadPatient(row, 0, LoadOtherIdentifiers(database, row.Int64(0)));
+    }
+
+    private static List<PatientIdentifier> LoadOtherIdentifiers(Database database, long patientKey)
+    {
+        List<PatientIdentifier> others = [];
+        using Statement row = database.Prepare(s_otherIdentifiers).Bind(patientKey);
+        while (row.Step()) others.Add(new PatientIdentifier(row.Text(0), row.Text(1)));
+        return others;
+    }
+
+    private static void LoadInstance(Database database, string uid, LoadedState state)
+    {
+        using Statement row = database.Prepare(s_instanceByUid).Bind(uid);
+        while (row.Step())
+        {
+            InstanceRow instance = RowSql.ReadInstance(row, 0);
+            if (!state.Instances.TryGetValue(uid, out List<StoredInstance>? known)) state.Instances[uid] = known = [];
+            // A row for each copy of the blob: the first is enough here.
+            if (known.Count > 0 && known[^1].Instance.Key == instance.Key) continue;
+            int at = RowSql.Count(RowSql.InstanceColumns);
+            InstanceLocation location = ReadLocation(row, at);
+            at += RowSql.Count(LocationColumns);
+            known.Add(new StoredInstance(instance, location, new BlobRow(instance.BlobKey, row.Int64(at), row.Bytes(at + 1), row.Time(at + 2))));
+        }
+    }
+}

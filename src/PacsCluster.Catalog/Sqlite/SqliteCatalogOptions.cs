@@ -1,0 +1,37 @@
+namespace PacsCluster.Catalog;
+
+/// <summary>Where and how the catalog lies on SQLite.</summary>
+public sealed record SqliteCatalogOptions
+{
+    /// <summary>File of the database; its folder must exist. Beside it lie <c>-wal</c> and <c>-shm</c>.</summary>
+    public required string Path { get; init; }
+
+    /// <summary>Connections for reading, each with a page cache of its own. Default 8; 1 to 64. More searches at once wait for one.</summary>
+    public int ReadersMax { get; init; } = 8;
+
+    /// <summary>Page cache of the writer, in MiB. Default 16; 1 to 1,024.</summary>
+    public int WriterCacheMiB { get; init; } = 16;
+
+    /// <summary>Page cache of each reader, in MiB. Default 4; 1 to 1,024.</summary>
+    public int ReaderCacheMiB { get; init; } = 4;
+
+    /// <summary>How long to wait for another process that writes. Default 10 s; 0 to 10 min. Then CatalogUnavailableException.</summary>
+    public TimeSpan BusyTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>What is wrong with the options, a line each; empty when nothing is.</summary>
+    public IReadOnlyList<string> Validate()
+    {
+        List<string> errors = [];
+        if (string.IsNullOrWhiteSpace(Path)) errors.Add($"{nameof(Path)}: must name a file");
+        Check(ReadersMax is >= 1 and <= 64, $"{nameof(ReadersMax)}: 1 to 64");
+        Check(WriterCacheMiB is >= 1 and <= 1024, $"{nameof(WriterCacheMiB)}: 1 to 1024 MiB");
+        Check(ReaderCacheMiB is >= 1 and <= 1024, $"{nameof(ReaderCacheMiB)}: 1 to 1024 MiB");
+        Check(BusyTimeout >= TimeSpan.Zero && BusyTimeout <= TimeSpan.FromMinutes(10), $"{nameof(BusyTimeout)}: 0 to 10 minutes");
+        return errors;
+
+        void Check(bool right, string error)
+        {
+            if (!right) errors.Add(error);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+using System.Buffers;
+using System.Text;
+using SQLitePCL;
+
+namespace PacsCluster.Catalog.Sqlite;
+
+/// <summary>A prepared statement: bind in order, step, read, and <see cref="Dispose"/>, which makes it ready for the next use.</summary>
+internal sealed class Statement : IDisposable
+{
+    private readonly Database _database;
+    private readonly sqlite3_stmt _handle;
+    private int _bound;
+
+    public Statement(Database database, string sql)
+    {
+        _database = database;
+        int result = raw.sqlite3_prepare_v3(database.Handle, sql, raw.SQLITE_PREPARE_PERSISTENT, out _handle);
+        if (result != raw.SQLITE_OK) throw database.Fault(result);
+    }
+
+    public long LastUse { get; set; }
+
+    /// <summary>Stepped and not yet reset.</summary>
+    public bool IsRunning { get; private set; }
+
+    public Statement Bind(long value)
+    {
+        Check(raw.sqlite3_bind_int64(_handle, ++_bound, value));
+        return this;
+    }
+
+    public Statement Bind(long? value) => value is { } number ? Bind(number) : BindNull();
+
+    public Statement Bind(DateTimeOffset value) => Bind(value.ToUnixTimeMilliseconds());
+
+    public Statement Bind(DateTimeOffset? value) => Bind(value?.ToUnixTimeMilliseconds());
+
+    public Statement BindNull()
+    {
+        Check(raw.sqlite3_bind_null(_handle, ++_bound));
+        return this;
+    }
+
+    public Statement Bind(string? value)
+    {
+        if (value is null) return BindNull();
+        int most = Encoding.UTF8.GetMaxByteCount(value.Length);
+        byte[]? rented = null;
+        Span<byte> buffer = most <= 512 ? stackalloc byte[512] : rented = ArrayPool<byte>.Shared.Rent(most);
+        int length = Encoding.UTF8.GetBytes(value, buffer);
+        // SQLite copies the bytes. The span of an empty text must not be a null pointer, which would bind NULL: the buffer is never empty.
+        Check(length == 0 ? raw.sqlite3_bind_text(_handle, ++_bound, "") : raw.sqlite3_bind_text(_handle, ++_bound, buffer[..length]));
+        if (rented is not null) ArrayPool<byte>.Shared.Return(rented);
+        return this;
+    }
+
+    public Statement Bind(ReadOnlyMemory<byte> value)
+    {
+        Check(value.IsEmpty ? raw.sqlite3_bind_zeroblob(_handle, ++_bound, 0) : raw.sqlite3_bind_blob(_handle, ++_bound, value.Span));
+        return this;
+    }
+
+    /// <summary>A value of a search: text or number.</summary>
+    public Statement Bind(object value) => value is string text ? Bind(text) : Bind((long)value);
+
+    /// <summary>The next row; false at the end.</summary>
+    public bool Step()
+    {
+        IsRunning = true;
+        int result = raw.sqlite3_step(_handle);
+        if (result == raw.SQLITE_ROW) return true;
+        if (result == raw.SQLITE_DONE) return false;
+        throw _database.Fault(result);
+    }
+
+    /// <summary>Runs a statement that has no rows, and makes it ready again. Rows changed.</summary>
+    public int Run()
+    {
+        try
+        {
+            while (Step()) { }
+            return _database.Changes;
+        }
+        finally
+        {
+            Dispose();
+        }
+    }
+
+    public bool IsNull(int column) => raw.sqlite3_column_type(_handle, column) == raw.SQLITE_NULL;
+
+    public long Int64(int column) => raw.sqlite3_column_int64(_handle, column);
+
+    public int Int32(int column) => raw.sqlite3_column_int(_handle, column);
+
+    public string Text(int column) => raw.sqlite3_column_text(_handle, column).utf8_to_string() ?? "";
+
+    public string? TextOrNull(int column) => IsNull(column) ? null : raw.sqlite3_column_text(_handle, column).utf8_to_string();
+
+    public byte[] Bytes(int column) => raw.sqlite3_column_blob(_handle, column).ToArray();
+
+    public DateTimeOffset Time(int column) => DateTimeOffset.FromUnixTimeMilliseconds(Int64(column));
+
+    public DateTimeOffset? TimeOrNull(int column) => IsNull(column) ? null : Time(column);
+
+    /// <summary>Ready for the next use. The statement stays prepared.</summary>
+    public void Dispose()
+    {
+        // The error of the last step comes again here; it was thrown there.
+        _ = raw.sqlite3_reset(_handle);
+        _ = raw.sqlite3_clear_bindings(_handle);
+        _bound = 0;
+        IsRunning = false;
+    }
+
+    /// <summary>The end of it.</summary>
+    public void Finish() => _handle.Dispose();
+
+    private void Check(int result)
+    {
+        if (result != raw.SQLITE_OK) throw _database.Fault(result);
+    }
+}
