@@ -12,6 +12,8 @@ public sealed class Archive : IAsyncDisposable
     private readonly Metrics _metrics = new();
     private readonly ILogger _logger;
     private readonly CommitQueue _queue;
+    private readonly CancellationTokenSource _stopping = new();
+    private Task _sweeping = Task.CompletedTask;
     private bool _isStarted;
 
     /// <summary>Composes; nothing runs before <see cref="StartAsync"/>.</summary>
@@ -36,6 +38,9 @@ public sealed class Archive : IAsyncDisposable
         Catalog = catalog;
         Ingest = new Ingest(options, blobs, _queue, time, _metrics, _logger);
         Retrieve = new Retrieve(blobs);
+        Verify = new Verify(options, catalog, blobs, time);
+        OrphanSweep = new OrphanSweep(catalog, blobs, time, _logger);
+        Quarantine = new Quarantine(options, catalog, writer, blobs, _queue);
     }
 
     /// <summary>Stores.</summary>
@@ -43,6 +48,15 @@ public sealed class Archive : IAsyncDisposable
 
     /// <summary>Retrieves.</summary>
     public Retrieve Retrieve { get; }
+
+    /// <summary>Walks and compares.</summary>
+    public Verify Verify { get; }
+
+    /// <summary>Deletes garbage.</summary>
+    public OrphanSweep OrphanSweep { get; }
+
+    /// <summary>What was kept aside.</summary>
+    public Quarantine Quarantine { get; }
 
     /// <summary>What is held and where.</summary>
     public ICatalog Catalog { get; }
@@ -54,16 +68,22 @@ public sealed class Archive : IAsyncDisposable
         if (_isStarted) throw new InvalidOperationException("started already");
         _isStarted = true;
         _queue.Start();
+        if (_options.OrphanSweepInterval > TimeSpan.Zero)
+            _sweeping = Task.Run(() => OrphanSweep.RunForeverAsync(_options.OrphanSweepInterval, _options.OrphanAge, _stopping.Token), CancellationToken.None);
         return Task.CompletedTask;
     }
 
     /// <summary>Takes no new stores, waits for those in flight up to <see cref="EngineOptions.DrainTimeout"/>, and stops.</summary>
     public async ValueTask DisposeAsync()
     {
+        await _stopping.CancelAsync();
+        await _sweeping.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         long deadline = _time.GetTimestamp() + (long)(_options.DrainTimeout.TotalSeconds * _time.TimestampFrequency);
         while (Ingest.InFlight > 0 && _time.GetTimestamp() < deadline) await Task.Delay(TimeSpan.FromMilliseconds(10), _time);
         if (Ingest.InFlight > 0) Log.DrainTimedOut(_logger, Ingest.InFlight, _options.DrainTimeout);
         await _queue.DisposeAsync();
+        Quarantine.Dispose();
+        _stopping.Dispose();
         _metrics.Dispose();
     }
 }

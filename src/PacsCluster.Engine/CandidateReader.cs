@@ -24,6 +24,13 @@ internal sealed record Judgement
     public string? Comment { get; init; }
 }
 
+/// <summary>The blob that holds a candidate.</summary>
+/// <param name="StoreKey">Key in the store.</param>
+/// <param name="Length">Bytes.</param>
+/// <param name="DataSetOffset">First byte of the data set.</param>
+/// <param name="Sha256">SHA-256 of all of it.</param>
+internal sealed record WrittenBlob(string StoreKey, long Length, int DataSetOffset, ReadOnlyMemory<byte> Sha256);
+
 /// <summary>Makes a <see cref="Candidate"/> of a header: C-27 and C-35, and the columns. Pure.</summary>
 internal static class CandidateReader
 {
@@ -75,7 +82,7 @@ internal static class CandidateReader
     }
 
     /// <summary>Takes the columns out and puts everything together.</summary>
-    public static Candidate Read(Judgement judged, PushReader reader, Receiver receiver, StoreOrigin origin, StorePolicy policy, DateTimeOffset now)
+    public static Candidate Read(Judgement judged, PushReader reader, WrittenBlob blob, StoreOrigin origin, StorePolicy policy, DateTimeOffset now)
     {
         DataSet header = reader.Header;
         (HeaderEncoding encoding, ReadOnlyMemory<byte> bytes) = Pack(reader.HeaderBytes);
@@ -95,10 +102,10 @@ internal static class CandidateReader
             StudyAttributes = AttributeValues.Read(header, QueryLevel.Study),
             SeriesAttributes = AttributeValues.Read(header, QueryLevel.Series),
             InstanceAttributes = AttributeValues.Read(header, QueryLevel.Image),
-            StoreKey = receiver.StoreKey,
-            Length = receiver.Length,
-            DataSetOffset = receiver.DataSetOffset,
-            Sha256 = receiver.Sha256,
+            StoreKey = blob.StoreKey,
+            Length = blob.Length,
+            DataSetOffset = blob.DataSetOffset,
+            Sha256 = blob.Sha256,
             PixelDataOffset = reader.PixelDataOffset,
             Header = bytes,
             HeaderEncoding = encoding,

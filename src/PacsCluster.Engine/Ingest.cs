@@ -52,9 +52,9 @@ public sealed class Ingest
             try
             {
                 await using var receiver = new Receiver(_blobs, reader, origin, _options.ReadBufferBytes);
-                await receiver.ReceiveAsync(dataSet, cancellationToken);
-                length = receiver.Length;
-                outcome = await CommitAsync(receiver, reader, origin);
+                WrittenBlob blob = await receiver.ReceiveAsync(dataSet, cancellationToken);
+                length = blob.Length;
+                outcome = await CommitAsync(receiver, blob, reader, origin);
             }
             catch (DicomFormatException fault)
             {
@@ -82,12 +82,12 @@ public sealed class Ingest
     }
 
     // Takes no token: from the blob's commit on, the instance's fate is ours to settle.
-    private async Task<StoreOutcome> CommitAsync(Receiver receiver, PushReader reader, StoreOrigin origin)
+    private async Task<StoreOutcome> CommitAsync(Receiver receiver, WrittenBlob blob, PushReader reader, StoreOrigin origin)
     {
         StorePolicy policy = _options.PolicyFor(origin.CallingAETitle);
-        var judged = CandidateReader.Judge(reader.Header, origin, policy);
+        Judgement judged = CandidateReader.Judge(reader.Header, origin, policy);
         if (judged.Refusal is { } refusal) return refusal;
-        var candidate = CandidateReader.Read(judged, reader, receiver, origin, policy, _time.GetUtcNow());
+        Candidate candidate = CandidateReader.Read(judged, reader, blob, origin, policy, _time.GetUtcNow());
         await receiver.CommitAsync();
         Decision decision;
         try

@@ -18,20 +18,10 @@ internal sealed class Receiver(IBlobStore blobs, PushReader reader, StoreOrigin 
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private BlobWriter? _blob;
 
-    /// <summary>Key of the blob.</summary>
-    public string StoreKey => _blob!.Key;
+    private int _dataSetOffset;
 
-    /// <summary>Bytes of the blob.</summary>
-    public long Length => _blob!.Length;
-
-    /// <summary>First byte of the data set in the blob.</summary>
-    public int DataSetOffset { get; private set; }
-
-    /// <summary>SHA-256 of the blob, 32 bytes; after <see cref="ReceiveAsync"/>.</summary>
-    public byte[] Sha256 { get; private set; } = [];
-
-    /// <summary>Reads to the end.</summary>
-    public async Task ReceiveAsync(Stream dataSet, CancellationToken cancellationToken)
+    /// <summary>Reads to the end; the blob is written then, and not durable yet.</summary>
+    public async Task<WrittenBlob> ReceiveAsync(Stream dataSet, CancellationToken cancellationToken)
     {
         Memory<byte> room = _buffer.AsMemory(HeadRoom, bufferBytes);
         bool isFirst = true;
@@ -50,7 +40,7 @@ internal sealed class Receiver(IBlobStore blobs, PushReader reader, StoreOrigin 
         }
         while (true);
         if (filled == 0) reader.Complete();
-        Sha256 = _hash.GetHashAndReset();
+        return new WrittenBlob(_blob!.Key, _blob.Length, _dataSetOffset, _hash.GetHashAndReset());
     }
 
     /// <summary>Makes the blob durable.</summary>
@@ -84,7 +74,7 @@ internal sealed class Receiver(IBlobStore blobs, PushReader reader, StoreOrigin 
         string sopInstanceUid = UidCheck.Trim(header.GetString(s_sopInstanceUid)) ?? origin.AffectedSopInstanceUid ?? "";
         byte[] fileMeta = Part10.BuildFileMeta(origin.TransferSyntax, sopClassUid, sopInstanceUid,
             origin.CallingAETitle.Length > 0 ? origin.CallingAETitle : null, origin.SourceFileMeta);
-        DataSetOffset = fileMeta.Length;
+        _dataSetOffset = fileMeta.Length;
         _blob = await blobs.CreateAsync(cancellationToken);
         if (fileMeta.Length <= HeadRoom)
         {

@@ -1,0 +1,77 @@
+using Microsoft.Extensions.Logging;
+using PacsCluster.Blobs;
+using PacsCluster.Catalog;
+
+namespace PacsCluster.Engine;
+
+/// <summary>What a sweep found.</summary>
+/// <param name="Seen">Blobs listed.</param>
+/// <param name="Deleted">Blobs deleted.</param>
+/// <param name="DeletedBytes">Their bytes.</param>
+public sealed record SweepReport(long Seen, long Deleted, long DeletedBytes);
+
+/// <summary>Deletes blobs that no row refers to: what a crash left between the blob's commit and the catalog's. A blob younger than the age may belong to
+/// a store that is still waiting for its commit, on this node or another, so it is left alone.</summary>
+public sealed class OrphanSweep
+{
+    private const int Page = 500;
+
+    private readonly ICatalog _catalog;
+    private readonly IBlobStore _blobs;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+
+    internal OrphanSweep(ICatalog catalog, IBlobStore blobs, TimeProvider time, ILogger logger) => (_catalog, _blobs, _time, _logger) = (catalog, blobs, time, logger);
+
+    /// <summary>Sweeps once. Memory is bounded whatever the number of blobs.</summary>
+    /// <param name="age">Blobs younger than this stay.</param>
+    /// <param name="cancellationToken">Stops between two pages.</param>
+    /// <exception cref="BlobStoreUnavailableException">The store cannot be listed or refuses to delete.</exception>
+    /// <exception cref="CatalogUnavailableException">The catalog cannot answer now.</exception>
+    public async Task<SweepReport> RunAsync(TimeSpan age, CancellationToken cancellationToken)
+    {
+        DateTimeOffset before = _time.GetUtcNow() - age;
+        long seen = 0, deleted = 0, bytes = 0;
+        var page = new Dictionary<string, long>(Page, StringComparer.Ordinal);
+        await foreach (BlobStat blob in _blobs.ListAsync(null, cancellationToken))
+        {
+            seen++;
+            if (blob.LastModified > before) continue;
+            page.Add(blob.Key, blob.Length);
+            if (page.Count == Page) await SweepPageAsync();
+        }
+        await SweepPageAsync();
+        Log.Swept(_logger, deleted, seen, age);
+        return new SweepReport(seen, deleted, bytes);
+
+        async Task SweepPageAsync()
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (page.Count == 0) return;
+            foreach (string key in await _catalog.FindUnknownBlobsAsync(_blobs.Name, page.Keys, cancellationToken))
+            {
+                await _blobs.DeleteAsync(key, cancellationToken);
+                deleted++;
+                bytes += page[key];
+            }
+            page.Clear();
+        }
+    }
+
+    /// <summary>Sweeps again and again until cancelled.</summary>
+    internal async Task RunForeverAsync(TimeSpan interval, TimeSpan age, CancellationToken cancellationToken)
+    {
+        using var timer = new PeriodicTimer(interval, _time);
+        while (await timer.WaitForNextTickAsync(cancellationToken))
+        {
+            try
+            {
+                await RunAsync(age, cancellationToken);
+            }
+            catch (Exception fault) when (fault is BlobStoreUnavailableException or CatalogUnavailableException)
+            {
+                Log.SweepFailed(_logger, fault, interval);
+            }
+        }
+    }
+}
