@@ -101,7 +101,7 @@ public sealed class RulesTests
         }
 
         // What the catalog demands of every batch.
-        private void Check(CatalogChanges changes)
+        private static void Check(CatalogChanges changes)
         {
             foreach (InstanceRow instance in changes.NewInstances)
             {
