@@ -46,7 +46,7 @@ internal sealed class GraphicSet
     public static GraphicSet SupplementaryKanji { get; } = new("$(D", true, false, () => Rows(20932, (row, cell) => [(byte)(row | 0x80), cell], Jis0212Corrections));
 
     /// <summary>KS X 1001 (ISO-IR 149).</summary>
-    public static GraphicSet Korean { get; } = new("$)C", true, true, () => Rows(51949, (row, cell) => [(byte)(row | 0x80), (byte)(cell | 0x80)], []));
+    public static GraphicSet Korean { get; } = new("$)C", true, true, () => Rows(949, (row, cell) => [(byte)(row | 0x80), (byte)(cell | 0x80)], []));
 
     /// <summary>GB 2312 (ISO-IR 58).</summary>
     public static GraphicSet Chinese { get; } = new("$)A", true, true, () => Rows(936, (row, cell) => [(byte)(row | 0x80), (byte)(cell | 0x80)], []));
@@ -58,9 +58,9 @@ internal sealed class GraphicSet
         [101] = Right("-B", 28592),
         [109] = Right("-C", 28593),
         [110] = Right("-D", 28594),
-        [126] = Right("-F", 28597),
+        [126] = Right("-F", 28597, GreekCorrections),
         [127] = Right("-G", 28596),
-        [138] = Right("-H", 28598),
+        [138] = Right("-H", 28598, HebrewCorrections),
         [144] = Right("-L", 28595),
         [148] = Right("-M", 28599),
         [166] = Right("-T", 874),
@@ -70,11 +70,17 @@ internal sealed class GraphicSet
     private static readonly GraphicSet[] s_all =
         [Ascii, Romaji, Katakana, KatakanaInG0, Kanji, SupplementaryKanji, Korean, Chinese, .. RightHalves.Values];
 
-    // Code page 20932 follows Microsoft where the Japanese standard means another character.
-    private static (char, char)[] JisCorrections =>
-        [('\uFF5E', '\u301C'), ('\u2225', '\u2016'), ('\uFF0D', '\u2212'), ('\uFFE0', '\u00A2'), ('\uFFE1', '\u00A3'), ('\uFFE2', '\u00AC')];
+    // Code page 20932 follows Microsoft where the Japanese standards mean another character.
+    private static (int Code, char To)[] JisCorrections =>
+        [(0x2141, '\u301C'), (0x2142, '\u2016'), (0x215D, '\u2212'), (0x2171, '\u00A2'), (0x2172, '\u00A3'), (0x224C, '\u00AC')];
 
-    private static (char, char)[] Jis0212Corrections => [('\uFFE4', '\u00A6'), ('\uFF5E', '~')];
+    private static (int Code, char To)[] Jis0212Corrections => [(0x2237, '~'), (0x2243, '\u00A6'), (0x2271, '\u2116')];
+
+    // .NET's pages are of the first editions; these are ISO 8859-7:2003 and ISO 8859-8:1999.
+    private static (int Code, char To)[] GreekCorrections =>
+        [(0xA1, '\u2018'), (0xA2, '\u2019'), (0xA4, '\u20AC'), (0xA5, '\u20AF'), (0xAA, '\u037A')];
+
+    private static (int Code, char To)[] HebrewCorrections => [(0xAF, '\u00AF'), (0xFD, '\u200E'), (0xFE, '\u200F')];
 
     /// <summary>The set that an escape sequence at the start of <paramref name="bytes"/> designates; null for an unknown one.</summary>
     public static GraphicSet? Designated(ReadOnlySpan<byte> bytes, out int length)
@@ -116,10 +122,12 @@ internal sealed class GraphicSet
         return codes.ToFrozenDictionary();
     }
 
-    private static GraphicSet Right(string escape, int codePage) => new(escape, false, true, () =>
+    private static GraphicSet Right(string escape, int codePage, params (int Code, char To)[] corrections) => new(escape, false, true, () =>
     {
         Encoding encoding = GetEncoding(codePage);
-        return [.. Enumerable.Range(0x80, 128).Select(b => Single(encoding, [(byte)b]))];
+        char[] table = [.. Enumerable.Range(0x80, 128).Select(b => Single(encoding, [(byte)b]))];
+        foreach ((int code, char to) in corrections) table[code - 0x80] = to;
+        return table;
     });
 
     private static char[] HalfKatakana(int length, int first)
@@ -130,19 +138,15 @@ internal sealed class GraphicSet
         return table;
     }
 
-    private static char[] Rows(int codePage, Func<byte, byte, byte[]> encode, (char From, char To)[] corrections)
+    private static char[] Rows(int codePage, Func<byte, byte, byte[]> encode, (int Code, char To)[] corrections)
     {
         Encoding encoding = GetEncoding(codePage);
         var table = new char[94 * 94];
         for (int i = 0; i < table.Length; i++)
         {
-            char c = Single(encoding, encode((byte)(i / 94 + 0x21), (byte)(i % 94 + 0x21)));
-            foreach ((char from, char to) in corrections)
-            {
-                if (c == from) c = to;
-            }
-            table[i] = c;
+            table[i] = Single(encoding, encode((byte)(i / 94 + 0x21), (byte)(i % 94 + 0x21)));
         }
+        foreach ((int code, char to) in corrections) table[((code >> 8) - 0x21) * 94 + (code & 0xFF) - 0x21] = to;
         return table;
     }
 
