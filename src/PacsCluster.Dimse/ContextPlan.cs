@@ -3,12 +3,14 @@ using PacsCluster.Dicom.Network;
 
 namespace PacsCluster.Dimse;
 
-/// <summary>Plans presentation contexts for instances to be sent (C-39): for each SOP class one context with the uncompressed transfer syntaxes, and
-/// one for each encapsulated transfer syntax that an instance is stored in, so that the peer answers each by itself.</summary>
+/// <summary>Plans presentation contexts for instances to be sent (C-39): for each SOP class one for each transfer syntax that an instance is stored in,
+/// so that the peer answers each by itself; and where something uncompressed or deflated is stored, one with what that can be converted to.</summary>
 public static class ContextPlan
 {
     /// <summary>Contexts of one association.</summary>
     public const int MaxContexts = 128;
+
+    private static readonly string[] s_convertedTo = [TransferSyntax.ExplicitVRLittleEndian.Uid, TransferSyntax.ImplicitVRLittleEndian.Uid];
 
     /// <summary>Contexts for the given kinds of instances, split into as many associations as 128 contexts each need; a SOP class is never split
     /// unless it alone needs more.</summary>
@@ -44,19 +46,12 @@ public static class ContextPlan
     private static List<IReadOnlyList<string>> ListsFor(IEnumerable<string> stored)
     {
         var lists = new List<IReadOnlyList<string>>();
-        bool uncompressed = false, deflated = false, bigEndian = false;
-        foreach (string uid in stored)
-        {
-            TransferSyntax transferSyntax = TransferSyntax.FromUid(uid);
-            if (transferSyntax.IsEncapsulated) lists.Add([uid]);
-            else if (transferSyntax.IsDeflated) deflated = true;
-            else if (transferSyntax.IsBigEndian) bigEndian = true;
-            else uncompressed = true;
-        }
-        // Deflated and big endian ones are converted for the peers that do not take them, so the common context goes with them.
-        if (deflated) lists.Add([TransferSyntax.DeflatedExplicitVRLittleEndian.Uid]);
-        if (bigEndian) lists.Add([TransferSyntax.ExplicitVRBigEndian.Uid]);
-        if (uncompressed || deflated || bigEndian) lists.Add([TransferSyntax.ExplicitVRLittleEndian.Uid, TransferSyntax.ImplicitVRLittleEndian.Uid]);
+        // Each in a context of its own: in a common one the acceptor picks one, and all others are converted for no reason.
+        foreach (string uid in stored) lists.Add([uid]);
+        if (lists.TrueForAll(list => TransferSyntax.FromUid(list[0]).IsEncapsulated)) return lists;
+        // For the peers that do not take it as it is: to these we convert.
+        string[] others = [.. s_convertedTo.Where(uid => !lists.Exists(list => list[0] == uid))];
+        if (others.Length > 0) lists.Add(others);
         return lists;
     }
 }

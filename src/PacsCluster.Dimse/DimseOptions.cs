@@ -46,6 +46,9 @@ public sealed record DimseOptions
     /// <summary>Times.</summary>
     public DimseTimeouts Timeouts { get; init; } = new();
 
+    /// <summary>Query/Retrieve.</summary>
+    public QueryRetrieveOptions QueryRetrieve { get; init; } = new();
+
     /// <summary>Peers we know by AE title: those we send to, and those with settings of their own.</summary>
     public IReadOnlyList<KnownAE> KnownAEs { get; init; } = [];
 
@@ -82,6 +85,7 @@ public sealed record DimseOptions
             if (uid.Length is 0 or > 64 || uid.Any(c => c is not ('.' or (>= '0' and <= '9')))) errors.Add($"Dimse: '{uid}' is not a UID");
         }
         Timeouts.Validate(errors);
+        errors.AddRange(QueryRetrieve.Validate("Dimse:QueryRetrieve"));
         foreach (KnownAE ae in KnownAEs) ae.Validate(errors);
         foreach (IGrouping<string, KnownAE> twice in KnownAEs.GroupBy(ae => ae.AETitle).Where(group => group.Count() > 1))
         {

@@ -10,7 +10,7 @@ namespace PacsCluster.Dimse;
 /// <summary>Puts the DICOM application entity into a host: services first, then a listener on Kestrel.</summary>
 public static class DimseServer
 {
-    /// <summary>Adds the DICOM services. The host must have an <see cref="Ingest"/>.</summary>
+    /// <summary>Adds the DICOM services. The host must have an <see cref="Ingest"/>; with an ICatalog and a <see cref="Retrieve"/> it offers Query/Retrieve too.</summary>
     /// <param name="services">The host's services.</param>
     /// <param name="options">Valid options: see <see cref="DimseOptions.Validate"/>.</param>
     public static IServiceCollection AddPacsDimse(this IServiceCollection services, DimseOptions options)

@@ -43,8 +43,7 @@ public sealed class Retrieve
     /// <param name="instance">The instance.</param>
     /// <param name="target">As stored, or one that <see cref="Choose"/> could have given.</param>
     /// <param name="cancellationToken">Cancels the opening.</param>
-    /// <exception cref="BlobNotFoundException">The catalog knows it and the store does not: an alarm.</exception>
-    /// <exception cref="BlobStoreUnavailableException">The store cannot be read now.</exception>
+    /// <exception cref="InstanceUnavailableException">Its blob is missing or cannot be read now.</exception>
     /// <exception cref="NotSupportedException">No conversion to <paramref name="target"/>.</exception>
     public async ValueTask<RetrievedInstance> OpenAsync(InstanceLocation instance, TransferSyntax target, CancellationToken cancellationToken)
     {
@@ -55,11 +54,37 @@ public sealed class Retrieve
         if (!isAsStored && (stored.IsEncapsulated || target.IsEncapsulated))
             throw new NotSupportedException($"no conversion from {stored.Uid} to {target.Uid}");
         long length = instance.Length - instance.DataSetOffset;
-        Stream dataSet = await _blobs.OpenReadAsync(instance.StoreKey, instance.Offset + instance.DataSetOffset, length, cancellationToken);
+        Stream dataSet = await OpenBlobAsync(instance, length, cancellationToken);
         if (isAsStored) return new RetrievedInstance(instance, stored, dataSet, length);
         await dataSet.DisposeAsync();
         throw new NotSupportedException($"no conversion from {stored.Uid} to {target.Uid}");
     }
+
+    private async ValueTask<Stream> OpenBlobAsync(InstanceLocation instance, long length, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _blobs.OpenReadAsync(instance.StoreKey, instance.Offset + instance.DataSetOffset, length, cancellationToken);
+        }
+        catch (BlobNotFoundException e)
+        {
+            throw new InstanceUnavailableException("its blob is missing: run verify", isMissing: true, e);
+        }
+        catch (BlobStoreUnavailableException e)
+        {
+            throw new InstanceUnavailableException("the blob store cannot be read now", isMissing: false, e);
+        }
+    }
+}
+
+/// <summary>The catalog knows an instance whose bytes cannot be had. Doors do not know blob stores, so this is what they catch.</summary>
+public sealed class InstanceUnavailableException : IOException
+{
+    /// <summary>Made by <see cref="Retrieve"/>.</summary>
+    public InstanceUnavailableException(string what, bool isMissing, Exception inner) : base(what, inner) => IsMissing = isMissing;
+
+    /// <summary>True: the store has no such blob, an alarm. False: trying again later may help.</summary>
+    public bool IsMissing { get; }
 }
 
 /// <summary>An instance on its way out. Disposing closes the stream.</summary>

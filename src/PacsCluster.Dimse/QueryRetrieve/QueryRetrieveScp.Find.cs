@@ -1,0 +1,79 @@
+using System.Diagnostics;
+using PacsCluster.Catalog;
+using PacsCluster.Dicom;
+using PacsCluster.Dicom.Network;
+
+namespace PacsCluster.Dimse;
+
+internal sealed partial class QueryRetrieveScp
+{
+    /// <summary>Matches that wait in the write buffer at most so long, while the cursor looks for the next one.</summary>
+    private static readonly TimeSpan s_flushAfter = TimeSpan.FromMilliseconds(5);
+
+    /// <summary>Matches after which the association is read again: up to here a C-CANCEL could not arrive in time anyway, and most queries end
+    /// before without a switch of threads.</summary>
+    private const int YieldAfterMatches = 32;
+
+    /// <summary>Serves a C-FIND-RQ to its final response; returns the status answered.</summary>
+    public async Task<ushort> FindAsync(DimseRequest request)
+    {
+        long start = Stopwatch.GetTimestamp();
+        (DataSet? identifier, MatchingOptions matching, CommandSet? refusal) = ReadIdentifier(request, QueryRetrieveVerb.Find);
+        if (refusal is not null) return await AnswerAsync(request, refusal);
+        (SearchRequest? search, KeysFailure? failure) = MatchingKeys.Parse(identifier!, null, matching);
+        if (failure is not null) return await AnswerAsync(request, Refuse(request, failure));
+
+        ushort status;
+        int matches = 0;
+        try
+        {
+            (status, matches) = await SendMatchesAsync(request, search!, identifier!.CharacterSet);
+        }
+        catch (CatalogUnavailableException)
+        {
+            return await AnswerAsync(request, Refuse(request, DimseStatus.OutOfResources, "the catalog cannot answer now"));
+        }
+        CommandSet final = status == DimseStatus.OutOfResources
+            ? Refuse(request, status, $"more than {options.QueryRetrieve.FindMatchesMax} matches: narrow the query")
+            : request.Command.Respond(status);
+        await request.RespondAsync(final);
+        Log.Found(logger, request.ConnectionId, request.Association.CallingAETitle, search!.Level, matches, status, Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+        return status;
+    }
+
+    private async Task<(ushort Status, int Matches)> SendMatchesAsync(DimseRequest request, SearchRequest search, CharacterSet preferred)
+    {
+        int matchesMax = options.QueryRetrieve.FindMatchesMax;
+        TransferSyntax encoding = request.Context.TransferSyntax;
+        bool wantsRetrieveAE = search.ReturnKeys.Contains(s_retrieveAETitle);
+        CommandSet pending = request.Command.Respond(IsFullySupported(search) ? DimseStatus.Pending : DimseStatus.PendingOptionalKeysUnsupported, hasDataSet: true);
+        CancellationToken cancel = request.CancelRequested;
+        long flushed = Stopwatch.GetTimestamp();
+        int matches = 0;
+        try
+        {
+            await foreach (SearchRow row in Catalog.SearchAsync(search with { Limit = matchesMax + 1 }, cancel))
+            {
+                if (cancel.IsCancellationRequested) break;
+                if (matches == matchesMax) return (DimseStatus.OutOfResources, matches);
+                DataSet answer = row.ToDataSet(preferred, encoding);
+                if (wantsRetrieveAE) answer.Set(s_retrieveAETitle, options.AETitle, VR.AE);
+                matches++;
+                // The first ones wait for the final response and share its system call; a slow cursor does not hold back what it has given.
+                bool flush = Stopwatch.GetElapsedTime(flushed) > s_flushAfter;
+                await request.SendPendingAsync(pending, answer.ToArray(encoding), flush);
+                if (flush) flushed = Stopwatch.GetTimestamp();
+                if (matches == YieldAfterMatches) await Task.Yield();
+            }
+        }
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        {
+            // Said below.
+        }
+        return (cancel.IsCancellationRequested ? DimseStatus.Cancel : DimseStatus.Success, matches);
+    }
+
+    // The Retrieve AE Title is ours to give, whatever the catalog says of it.
+    private static bool IsFullySupported(SearchRequest search) =>
+        search.UnmatchedKeys.All(tag => tag == s_retrieveAETitle) && search.UnsupportedKeys.All(tag => tag == s_retrieveAETitle);
+}
