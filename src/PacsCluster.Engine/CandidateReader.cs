@@ -96,7 +96,7 @@ internal static class CandidateReader
             Warning = judged.Warning,
             Comment = judged.Comment,
             TransferSyntaxUid = origin.TransferSyntax.Uid,
-            Patient = ReadPatient(header),
+            Patient = Identifier(header),
             OtherPatients = ReadOtherPatients(header),
             PatientAttributes = AttributeValues.Read(header, QueryLevel.Patient),
             StudyAttributes = AttributeValues.Read(header, QueryLevel.Study),
@@ -116,12 +116,10 @@ internal static class CandidateReader
         };
     }
 
-    /// <summary>Patient ID and issuer; null without Patient ID.</summary>
-    public static PatientIdentifier? ReadPatient(DataSet header) => Identifier(header);
-
     private static List<PatientIdentifier> ReadOtherPatients(DataSet header)
     {
         List<PatientIdentifier>? others = null;
+        PatientIdentifier? own = Identifier(header);
         if (header.Contains(s_otherPatientIdsSequence))
         {
             foreach (DataSet item in header.GetItems(s_otherPatientIdsSequence))
@@ -141,7 +139,7 @@ internal static class CandidateReader
         void Take(PatientIdentifier identifier)
         {
             others ??= [];
-            if (others.Count < OtherIdentifiersMax && !others.Contains(identifier)) others.Add(identifier);
+            if (others.Count < OtherIdentifiersMax && identifier != own && !others.Contains(identifier)) others.Add(identifier);
         }
     }
 

@@ -121,7 +121,7 @@ internal sealed class BatchPlan(LoadedState loaded, IReadOnlyDictionary<string, 
         if (_patients.TryGetValue(identifier, out PatientState? patient)) return patient;
         if (!loaded.Patients.TryGetValue(identifier, out PatientRow? row)) return null;
         patient = PatientOf(row);
-        _patients.Add(identifier, patient);
+        _patients[identifier] = patient;
         return patient;
     }
 
