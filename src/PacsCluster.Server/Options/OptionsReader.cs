@@ -1,0 +1,66 @@
+using System.Net;
+
+namespace PacsCluster.Server.Options;
+
+/// <summary>The options are wrong: every error, one line each.</summary>
+internal sealed class OptionsException(IReadOnlyList<string> errors) : Exception(string.Join(Environment.NewLine, errors))
+{
+    /// <summary>One line per error.</summary>
+    public IReadOnlyList<string> Errors { get; } = errors;
+}
+
+/// <summary>Reads the options: defaults, then the file, then the environment, then the command line; the later one wins.</summary>
+internal static class OptionsReader
+{
+    /// <summary>Prefix of environment variables: <c>PACSCLUSTER__DIMSE__PORT</c>.</summary>
+    public const string EnvironmentPrefix = "PACSCLUSTER__";
+
+    /// <summary>Name of the file looked for in the data folder.</summary>
+    public const string FileName = "pacscluster.json";
+
+    /// <summary>Reads and checks all.</summary>
+    /// <param name="configFile">A file that must exist; null for <see cref="FileName"/> in the data folder, if it is there.</param>
+    /// <param name="commandLine">Options of the command line by their full name, e.g. <c>Dimse:Port</c>.</param>
+    /// <exception cref="OptionsException">Something is wrong.</exception>
+    public static ServerOptions Read(string? configFile, IReadOnlyCollection<KeyValuePair<string, string?>> commandLine)
+    {
+        var errors = new List<string>();
+        IConfigurationRoot strong = new ConfigurationBuilder().AddEnvironmentVariables(EnvironmentPrefix).AddInMemoryCollection(commandLine).Build();
+        string file = configFile ?? Path.Combine(strong[nameof(ServerOptions.Data)] ?? new ServerOptions().Data, FileName);
+        var builder = new ConfigurationBuilder();
+        if (File.Exists(file)) builder.AddJsonFile(Path.GetFullPath(file), optional: false, reloadOnChange: false);
+        else if (configFile is not null) errors.Add($"--config: there is no file {configFile}");
+        IConfigurationRoot configuration;
+        try
+        {
+            configuration = builder.AddConfiguration(strong).Build();
+        }
+        catch (Exception e) when (e is InvalidDataException or IOException or UnauthorizedAccessException or FormatException)
+        {
+            throw new OptionsException([.. errors, $"{file}: {(e.InnerException ?? e).Message}"]);
+        }
+        ServerOptions options = OptionsBinder.Bind<ServerOptions>(configuration, errors);
+        errors.AddRange(Validate(options));
+        if (errors.Count > 0) throw new OptionsException(errors);
+        return options with { Data = Path.GetFullPath(options.Data) };
+    }
+
+    /// <summary>What is wrong with options that could be read.</summary>
+    internal static IEnumerable<string> Validate(ServerOptions options)
+    {
+        if (options.Data.Length == 0) yield return "Data: a folder is needed";
+        if (options.Http.Port is < 1 or > 65535) yield return $"Http:Port: {options.Http.Port} is not between 1 and 65535";
+        if (options.Http.Port == options.Dimse.Port) yield return $"Http:Port: {options.Http.Port} is the DICOM port already";
+        if (options.StopTimeout < TimeSpan.Zero || options.StopTimeout > TimeSpan.FromMinutes(10)) yield return $"StopTimeout: {options.StopTimeout} is not between 0 and 10 min";
+        if (options.MinThreads is < 1 or > 1024) yield return $"MinThreads: {options.MinThreads} is not between 1 and 1024";
+        foreach (string error in options.Dimse.Validate().Concat(options.Engine.Validate())) yield return error;
+        bool open = options.BeyondLoopback == ServerOptions.BeyondLoopbackWords;
+        if (!open && options.BeyondLoopback.Length > 0) yield return $"BeyondLoopback: write the words \"{ServerOptions.BeyondLoopbackWords}\", or nothing";
+        foreach ((string name, string bind) in new[] { ("Http:BindAddress", options.Http.BindAddress), ("Dimse:BindAddress", options.Dimse.BindAddress) })
+        {
+            if (!IPAddress.TryParse(bind, out IPAddress? address)) yield return $"{name}: '{bind}' is not an IP address";
+            else if (!open && !IPAddress.IsLoopback(address))
+                yield return $"{name}: {bind} is not loopback, and no caller is authenticated; say BeyondLoopback=\"{ServerOptions.BeyondLoopbackWords}\" to listen there all the same";
+        }
+    }
+}

@@ -1,0 +1,65 @@
+using PacsCluster.Dimse;
+using PacsCluster.Engine;
+
+namespace PacsCluster.Server.Options;
+
+/// <summary>Everything that an operator can choose, read once at start and passed down as values.</summary>
+public sealed record ServerOptions
+{
+    /// <summary>The words that <see cref="BeyondLoopback"/> wants.</summary>
+    public const string BeyondLoopbackWords = "nobody is asked who they are";
+
+    /// <summary>Folder of the catalog and the blobs, made when missing; relative to the working folder. Default <c>data</c>.</summary>
+    public string Data { get; init; } = "data";
+
+    /// <summary>The DICOM application entity.</summary>
+    public DimseOptions Dimse { get; init; } = new();
+
+    /// <summary>The health page and what comes with it.</summary>
+    public HttpOptions Http { get; init; } = new();
+
+    /// <summary>Store, retrieve and their policies.</summary>
+    public EngineOptions Engine { get; init; } = new();
+
+    /// <summary>What is written to standard output.</summary>
+    public LogOptions Log { get; init; } = new();
+
+    /// <summary>Nothing authenticates callers yet, so the node listens on loopback only. To listen elsewhere, write here the words
+    /// <c>nobody is asked who they are</c>. Default empty.</summary>
+    public string BeyondLoopback { get; init; } = "";
+
+    /// <summary>Time that a stop waits for associations and requests to end. Default 30 s, 0 to 10 min; then they are aborted.</summary>
+    public TimeSpan StopTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Threads that the pool starts with at once; blocking syncs to disk hold one each. Default 16, 1 to 1,024.</summary>
+    public int MinThreads { get; init; } = 16;
+}
+
+/// <summary>The HTTP side.</summary>
+public sealed record HttpOptions
+{
+    /// <summary>Address to listen on. Default <c>127.0.0.1</c>; see <see cref="ServerOptions.BeyondLoopback"/> for others.</summary>
+    public string BindAddress { get; init; } = "127.0.0.1";
+
+    /// <summary>TCP port. Default 8080, 1 to 65,535.</summary>
+    public int Port { get; init; } = 8080;
+}
+
+/// <summary>How a line of the log looks.</summary>
+public enum LogFormat
+{
+    /// <summary>One line of text.</summary>
+    Simple,
+    /// <summary>One line of JSON.</summary>
+    Json,
+}
+
+/// <summary>The log.</summary>
+public sealed record LogOptions
+{
+    /// <summary>Simple or Json. Default Simple.</summary>
+    public LogFormat Format { get; init; } = LogFormat.Simple;
+
+    /// <summary>Least level that is written: Trace, Debug, Information, Warning, Error, Critical or None. Default Information.</summary>
+    public LogLevel Level { get; init; } = LogLevel.Information;
+}

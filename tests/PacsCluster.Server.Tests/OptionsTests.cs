@@ -1,0 +1,96 @@
+using PacsCluster.Server.Options;
+using PacsCluster.Testing;
+
+namespace PacsCluster.Server.Tests;
+
+public sealed class OptionsTests
+{
+    private static ServerOptions Read(params (string Name, string Value)[] values) =>
+        OptionsReader.Read(null, [.. values.Select(v => new KeyValuePair<string, string?>(v.Name, v.Value)).Append(new("Data", "/nonexistent/data"))]);
+
+    [Fact]
+    public void Defaults_are_valid_and_on_loopback()
+    {
+        ServerOptions options = Read();
+        Assert.Equal(11112, options.Dimse.Port);
+        Assert.Equal("PACSCLUSTER", options.Dimse.AETitle);
+        Assert.Equal("127.0.0.1", options.Dimse.BindAddress);
+        Assert.Equal(8080, options.Http.Port);
+        Assert.Equal("127.0.0.1", options.Http.BindAddress);
+    }
+
+    [Fact]
+    public void Every_error_is_listed_by_the_name_that_the_operator_wrote()
+    {
+        var thrown = Assert.Throws<OptionsException>(() => Read(
+            ("Dimse:Prot", "104"), ("Http:Port", "x"), ("Engine:BatchMaxItems", "0"), ("Log:Level", "Loud"), ("Engine:Policy:MissingUid", "Store"), ("Dimse", "5")));
+        Assert.Contains(thrown.Errors, e => e.StartsWith("Dimse:Prot: no such option (did you mean Port?)", StringComparison.Ordinal));
+        Assert.Contains(thrown.Errors, e => e.StartsWith("Http:Port: 'x' is not a whole number", StringComparison.Ordinal));
+        Assert.Contains(thrown.Errors, e => e.StartsWith("Engine:BatchMaxItems: 0 is not between", StringComparison.Ordinal));
+        Assert.Contains(thrown.Errors, e => e.StartsWith("Log:Level: 'Loud' is not one of Trace,", StringComparison.Ordinal));
+        Assert.Contains(thrown.Errors, e => e.StartsWith("Engine:Policy:MissingUid:", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Beyond_loopback_needs_the_words()
+    {
+        Assert.Throws<OptionsException>(() => Read(("Dimse:BindAddress", "0.0.0.0")));
+        Assert.Throws<OptionsException>(() => Read(("Dimse:BindAddress", "0.0.0.0"), ("BeyondLoopback", "yes")));
+        Assert.Equal("0.0.0.0", Read(("Dimse:BindAddress", "0.0.0.0"), ("BeyondLoopback", ServerOptions.BeyondLoopbackWords)).Dimse.BindAddress);
+    }
+
+    [Theory]
+    [InlineData("200 ms", 0.2)]
+    [InlineData("200ms", 0.2)]
+    [InlineData("30 s", 30)]
+    [InlineData("5 min", 300)]
+    [InlineData("6 h", 21600)]
+    [InlineData("7 d", 604800)]
+    [InlineData("00:01:30", 90)]
+    [InlineData("0", 0)]
+    public void Times_are_written_with_their_unit(string text, double seconds)
+    {
+        Assert.True(OptionsBinder.TryParseTime(text, out TimeSpan time));
+        Assert.Equal(seconds, time.TotalSeconds);
+    }
+
+    [Theory]
+    [InlineData("30")]
+    [InlineData("s")]
+    [InlineData("1e99 s")]
+    [InlineData("")]
+    public void Times_without_a_unit_are_refused(string text) => Assert.False(OptionsBinder.TryParseTime(text, out _));
+
+    [Fact]
+    public void Lists_records_and_dictionaries_are_bound()
+    {
+        ServerOptions options = Read(("Dimse:KnownAEs:0:AETitle", "VIEWER"), ("Dimse:KnownAEs:0:Host", "10.0.0.7"), ("Dimse:KnownAEs:0:Port", "4242"),
+            ("Engine:CallingAETitles:CT1:DifferentContent", "Replace"), ("Engine:QueueMaxBytes", "64 MiB"), ("Dimse:AETitleAliases", "A,B"));
+        Assert.Equal(("VIEWER", "10.0.0.7", 4242), (options.Dimse.KnownAEs[0].AETitle, options.Dimse.KnownAEs[0].Host, options.Dimse.KnownAEs[0].Port));
+        Assert.Equal(Engine.DifferentContentPolicy.Replace, options.Engine.CallingAETitles["CT1"].DifferentContent);
+        Assert.Equal(64 * 1024 * 1024, options.Engine.QueueMaxBytes);
+        Assert.Equal(["A", "B"], options.Dimse.AETitleAliases);
+        Assert.Throws<OptionsException>(() => Read(("Dimse:KnownAEs:0:Port", "4242")));
+    }
+
+    [Fact]
+    public void The_command_line_wins_over_the_file_in_the_data_folder()
+    {
+        using var folder = new TempFolder();
+        File.WriteAllText(folder.At("pacscluster.json"), """{ "Dimse": { "Port": 104, "AETitle": "FROMFILE" } }""");
+        ServerOptions options = OptionsReader.Read(null, [new("Data", folder.Path), new("Dimse:Port", "105")]);
+        Assert.Equal((105, "FROMFILE"), (options.Dimse.Port, options.Dimse.AETitle));
+        File.WriteAllText(folder.At("pacscluster.json"), "{ broken");
+        Assert.Throws<OptionsException>(() => OptionsReader.Read(null, [new("Data", folder.Path)]));
+    }
+
+    [Fact]
+    public void The_reference_in_OPTIONS_md_is_current()
+    {
+        DirectoryInfo? root = new(AppContext.BaseDirectory);
+        while (root is not null && !File.Exists(Path.Combine(root.FullName, "PacsCluster.sln"))) root = root.Parent;
+        string path = Path.Combine(root!.FullName, "src", "PacsCluster.Server", "OPTIONS.md");
+        Assert.Equal(OptionsReference.ToMarkdown(), File.ReadAllText(path));
+        Assert.All(OptionsReference.All(), o => Assert.False(o.Meaning.Length == 0, $"{o.Name} has no documentation"));
+    }
+}
