@@ -60,10 +60,15 @@ internal sealed class Database : IDisposable
     /// <summary>The first column of the first row of a query asked once.</summary>
     public long QueryInt64(string sql)
     {
-        using var statement = new Statement(this, sql);
-        long value = statement.Step() ? statement.Int64(0) : 0;
-        statement.Finish();
-        return value;
+        var statement = new Statement(this, sql);
+        try
+        {
+            return statement.Step() ? statement.Int64(0) : 0;
+        }
+        finally
+        {
+            statement.Finish();
+        }
     }
 
     /// <summary>Pages that this connection has written to the WAL since it was opened.</summary>

@@ -17,7 +17,7 @@ public sealed partial class SqliteCatalog
     private static readonly string s_otherIdentifiers = "SELECT n.patient_id, n.issuer FROM patient_identifier n WHERE n.patient_key = ? AND n.is_primary = 0";
 
     private static readonly string s_instanceByUid = $"SELECT {RowSql.InstanceColumns}, {LocationColumns}, b.length, b.sha256, b.created_at "
-        + $"FROM instance i {LocationJoins} CROSS JOIN blob b ON b.blob_key = i.blob_key WHERE i.sop_instance_uid = ? ORDER BY i.instance_key, c.store";
+        + $"FROM instance i {LocationJoins} CROSS JOIN blob b ON b.blob_key = i.blob_key WHERE i.sop_instance_uid = ? ORDER BY i.instance_key";
 
     async ValueTask<LoadedState> ICatalogWriter.LoadAsync(LoadRequest request, CancellationToken ct)
     {
@@ -85,8 +85,6 @@ public sealed partial class SqliteCatalog
         {
             InstanceRow instance = RowSql.ReadInstance(row, 0);
             if (!state.Instances.TryGetValue(uid, out List<StoredInstance>? known)) state.Instances[uid] = known = [];
-            // A row for each copy of the blob: the first is enough here.
-            if (known.Count > 0 && known[^1].Instance.Key == instance.Key) continue;
             int at = RowSql.Count(RowSql.InstanceColumns);
             InstanceLocation location = ReadLocation(row, at);
             at += RowSql.Count(LocationColumns);
