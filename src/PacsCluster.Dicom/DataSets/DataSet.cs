@@ -171,8 +171,8 @@ public sealed record ReadOptions
 {
     internal static readonly ReadOptions Default = new();
 
-    /// <summary>Nested sequences, in levels; deeper is a DicomFormatException. Default 64, 1 to 1000.</summary>
-    public int DepthMax { get; init; } = 64;
+    /// <summary>Nested sequences, in levels; deeper is a DicomFormatException. Default 128, 1 to 1000.</summary>
+    public int DepthMax { get; init; } = 128;
 
     /// <summary>Bytes that a deflated data set may inflate to; more is a DicomFormatException. Default 1 GiB, up to 2 GiB - 64 KiB.</summary>
     public int InflatedMaxBytes { get; init; } = 1 << 30;

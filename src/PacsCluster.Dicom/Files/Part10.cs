@@ -119,7 +119,7 @@ public static class Part10
             return swapped ? TransferSyntax.ExplicitVRBigEndian : TransferSyntax.ExplicitVRLittleEndian;
         }
         uint length = ElementHeader.ReadUInt32(rest[4..], 0);
-        bool plausible = little.Group is >= 2 and <= 0x7FE0 && (length <= (uint)(rest.Length - 8) || length == ElementHeader.Undefined || little.Value == ElementHeader.PixelDataTag);
+        bool plausible = little.Group is >= 1 and <= 0x7FE0 && (length <= (uint)(rest.Length - 8) || length == ElementHeader.Undefined || little.Value == ElementHeader.PixelDataTag);
         return plausible ? TransferSyntax.ImplicitVRLittleEndian : null;
     }
 

@@ -9,8 +9,8 @@ public sealed record PushReaderOptions
     public int BulkThresholdBytes { get; init; } = 64 * 1024;
     /// <summary>Bytes of header kept at most; an element (a sequence, mostly) that would pass it is left out and noted. Default 64 MiB.</summary>
     public int HeaderMaxBytes { get; init; } = 64 * 1024 * 1024;
-    /// <summary>Nested sequences, in levels. Default 64.</summary>
-    public int DepthMax { get; init; } = 64;
+    /// <summary>Nested sequences, in levels. Default 128.</summary>
+    public int DepthMax { get; init; } = 128;
 }
 
 /// <summary>A value left out of the header: where its bytes are, from the first byte of the data set (of the inflated one when deflated). For a value
