@@ -176,9 +176,14 @@ internal sealed partial class DimseConnection
     {
         while (true)
         {
-            if (atMessageStart && !_settings.IsRequestor && BecomeIdle()) await ReleaseIdleAsync();
+            if (atMessageStart)
+            {
+                lock (_gate) _atMessageStart = true;
+                // Waiting without limit is reading ahead while a request is served: not idle.
+                if (wait != Timeout.InfiniteTimeSpan && BecomeIdle()) await ReleaseIdleAsync();
+            }
             PduHeader header = await ReadPduHeaderAsync(wait);
-            lock (_gate) _idle = false;
+            lock (_gate) _idle = _atMessageStart = false;
             UpperLayerAction action = Fire(UpperLayer.EventOf(header.Type));
             switch (action)
             {
@@ -218,11 +223,20 @@ internal sealed partial class DimseConnection
         }
     }
 
+    /// <summary>The request is served during which the next command set is being read ahead: from now on the wait for it has a limit, and a
+    /// drain may end it.</summary>
+    public async ValueTask ContinueIdleAsync(TimeSpan wait)
+    {
+        Interlocked.CompareExchange(ref _readDeadline, DeadlineIn(wait), long.MaxValue);
+        if (BecomeIdle()) await ReleaseIdleAsync();
+    }
+
     /// <summary>True when a drain is due and this call is the one to start it.</summary>
     private bool BecomeIdle()
     {
         lock (_gate)
         {
+            if (!_atMessageStart || _settings.IsRequestor) return false;
             bool due = _draining && !_idle && State == UpperLayerState.Sta6;
             _idle = true;
             return due;

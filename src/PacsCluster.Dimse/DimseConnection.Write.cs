@@ -14,6 +14,7 @@ internal sealed partial class DimseConnection
     private readonly SemaphoreSlim _writeLock = new(1, 1);
     private PdvWriter _out;
     private bool _writeFailed;
+    private bool _torn;
 
     /// <summary>Sends a message. Complete messages may be left in the buffer, to go out with a later one or by <see cref="FlushAsync"/>.</summary>
     /// <param name="contextId">Presentation context.</param>
@@ -184,9 +185,9 @@ internal sealed partial class DimseConnection
         if (!await _writeLock.WaitAsync(0)) return;
         try
         {
-            if (_writeFailed) return;
+            // A message left incomplete is no hindrance, a PDU left incomplete is.
             _writeFailed = true;
-            await WriteAsync(PduEncoder.Encode(abort));
+            if (!_torn) await WriteAsync(PduEncoder.Encode(abort));
         }
         catch (AssociationEndedException)
         {
@@ -201,10 +202,12 @@ internal sealed partial class DimseConnection
     private async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes)
     {
         Volatile.Write(ref _writeDeadline, DeadlineIn(_settings.Timeouts.Send));
+        _torn = true;
         try
         {
             await _stream.WriteAsync(bytes, _writeGone.Token);
             await _stream.FlushAsync(_writeGone.Token);
+            _torn = false;
         }
         catch (OperationCanceledException e)
         {

@@ -35,6 +35,7 @@ internal sealed partial class DimseConnection : IAsyncDisposable
     private AssociationEnd _why = AssociationEnd.ReceiveTimeout;
     private bool _draining;
     private bool _idle;
+    private bool _atMessageStart;
     private bool _disposed;
 
     public DimseConnection(Stream stream, DimseConnectionSettings settings)
@@ -181,7 +182,7 @@ internal sealed partial class DimseConnection : IAsyncDisposable
         // The buffers go back only when nobody can be inside a read or write of them any more.
         if (Volatile.Read(ref _receiving) == 0) ArrayPool<byte>.Shared.Return(_in);
         if (!_writeLock.Wait(0)) return;
-        _writeFailed = true;
+        _writeFailed = _torn = true;
         ArrayPool<byte>.Shared.Return(_out.Buffer);
         _writeLock.Release();
     }

@@ -99,6 +99,7 @@ internal sealed class DimseConnectionHandler(
             if (session.ReadAhead is { } ahead)
             {
                 session.ReadAhead = null;
+                if (!ahead.IsCompleted) await dimse.ContinueIdleAsync(options.Timeouts.Inactivity);
                 next = await ahead;
             }
             else

@@ -43,7 +43,7 @@ internal sealed class TestServer : IAsyncDisposable
             listening = listen;
             configure?.Invoke(listen);
         }));
-        builder.Logging.AddProvider(new Lines(lines));
+        builder.Logging.SetMinimumLevel(LogLevel.Debug).AddProvider(new Lines(lines));
         DimseServer.AddCore(builder.Services, options);
         builder.Services.AddSingleton(store ?? (async (dataSet, origin, cancellationToken) =>
         {
