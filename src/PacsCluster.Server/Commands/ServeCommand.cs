@@ -31,7 +31,6 @@ internal static class ServeCommand
         Loggers.Configure(builder.Logging, options.Log);
         builder.Services.AddRoutingCore();
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = options.StopTimeout);
-        builder.Services.AddPacsDimse(options.Dimse);
         using ILoggerFactory loggers = LoggerFactory.Create(b => Loggers.Configure(b, options.Log));
         await using Node node = await Node.OpenAsync(options, loggers, start: true, ct);
         builder.Services.AddSingleton(node.Archive.Ingest).AddSingleton(node.Archive.Retrieve).AddSingleton<ICatalog>(node.Catalog);
@@ -42,6 +41,8 @@ internal static class ServeCommand
             kestrel.ListenDicom(options.Dimse);
             kestrel.Listen(IPAddress.Parse(options.Http.BindAddress), options.Http.Port);
         });
+        // After Kestrel, which brings its TCP transport only where no transport is there yet.
+        builder.Services.AddPacsDimse(options.Dimse);
         await using WebApplication web = builder.Build();
         web.MapHealth(node, new Readiness(node, () => Volatile.Read(ref listening)), metrics);
         try
