@@ -1,0 +1,81 @@
+using PacsCluster.Blobs;
+using PacsCluster.Catalog;
+
+namespace PacsCluster.Engine.Tests;
+
+/// <summary>The real SQLite catalog, with a hook before and after each commit.</summary>
+internal sealed class FaultyCatalog(SqliteCatalog inner) : ICatalog, ICatalogWriter
+{
+    private int _commits;
+
+    /// <summary>Runs before a commit; what it throws the commit throws.</summary>
+    public Func<CatalogChanges, Task>? BeforeCommit { get; set; }
+
+    /// <summary>Runs after a commit that succeeded; what it throws the commit throws, as a connection that breaks before the answer comes.</summary>
+    public Func<CatalogChanges, Task>? AfterCommit { get; set; }
+
+    public int Commits => Volatile.Read(ref _commits);
+
+    /// <summary>No more faults.</summary>
+    public void Heal() => (BeforeCommit, AfterCommit) = (null, null);
+
+    public ValueTask<LoadedState> LoadAsync(LoadRequest request, CancellationToken ct) => ((ICatalogWriter)inner).LoadAsync(request, ct);
+
+    public async ValueTask CommitAsync(CatalogChanges changes, CancellationToken ct)
+    {
+        if (BeforeCommit is { } before) await before(changes);
+        await ((ICatalogWriter)inner).CommitAsync(changes, ct);
+        Interlocked.Increment(ref _commits);
+        if (AfterCommit is { } after) await after(changes);
+    }
+
+    public IAsyncEnumerable<SearchRow> SearchAsync(SearchRequest request, CancellationToken ct = default) => inner.SearchAsync(request, ct);
+    public IAsyncEnumerable<InstanceLocation> LocateAsync(LocateRequest request, CancellationToken ct = default) => inner.LocateAsync(request, ct);
+    public IAsyncEnumerable<(InstanceLocation Location, HeaderRow Header)> LocateHeadersAsync(LocateRequest request, CancellationToken ct = default) => inner.LocateHeadersAsync(request, ct);
+    public IAsyncEnumerable<QuarantineEntry> ListQuarantineAsync(long afterKey = 0, int limit = int.MaxValue, CancellationToken ct = default) => inner.ListQuarantineAsync(afterKey, limit, ct);
+    public ValueTask<QuarantineEntry?> GetQuarantineAsync(long key, CancellationToken ct = default) => inner.GetQuarantineAsync(key, ct);
+    public IAsyncEnumerable<ConflictRow> ListConflictsAsync(long afterKey = 0, bool alsoResolved = false, CancellationToken ct = default) => inner.ListConflictsAsync(afterKey, alsoResolved, ct);
+    public IAsyncEnumerable<OutboxRow> ReadOutboxAsync(long afterSequence, int limit, CancellationToken ct = default) => inner.ReadOutboxAsync(afterSequence, limit, ct);
+    public IAsyncEnumerable<BlobEntry> WalkBlobsAsync(long afterKey = 0, CancellationToken ct = default) => inner.WalkBlobsAsync(afterKey, ct);
+    public IAsyncEnumerable<WrongCount> FindWrongCountsAsync(CancellationToken ct = default) => inner.FindWrongCountsAsync(ct);
+    public ValueTask<IReadOnlyList<string>> FindUnknownBlobsAsync(string store, IReadOnlyCollection<string> storeKeys, CancellationToken ct = default) => inner.FindUnknownBlobsAsync(store, storeKeys, ct);
+    public ValueTask<CatalogCounts> CountAsync(CancellationToken ct = default) => inner.CountAsync(ct);
+    public ValueTask PingAsync(CancellationToken ct = default) => inner.PingAsync(ct);
+    public ValueTask DisposeAsync() => inner.DisposeAsync();
+}
+
+/// <summary>The real file store, which fills up after so many bytes or cannot be reached.</summary>
+internal sealed class FaultyBlobStore(FileBlobStore inner) : IBlobStore
+{
+    private long _room = long.MaxValue;
+
+    /// <summary>Bytes that still fit.</summary>
+    public long Room { get => Volatile.Read(ref _room); set => Volatile.Write(ref _room, value); }
+
+    /// <summary>Thrown by commits of blobs.</summary>
+    public Exception? CommitFault { get; set; }
+
+    public string Name => inner.Name;
+
+    public async ValueTask<BlobWriter> CreateAsync(CancellationToken ct = default) => new Writer(this, await inner.CreateAsync(ct));
+
+    public ValueTask<Stream> OpenReadAsync(string key, long offset = 0, long length = -1, CancellationToken ct = default) => inner.OpenReadAsync(key, offset, length, ct);
+    public ValueTask DeleteAsync(string key, CancellationToken ct = default) => inner.DeleteAsync(key, ct);
+    public ValueTask<BlobStat?> StatAsync(string key, CancellationToken ct = default) => inner.StatAsync(key, ct);
+    public IAsyncEnumerable<BlobStat> ListAsync(string? afterKey = null, CancellationToken ct = default) => inner.ListAsync(afterKey, ct);
+    public ValueTask DisposeAsync() => inner.DisposeAsync();
+
+    private sealed class Writer(FaultyBlobStore store, BlobWriter inner) : BlobWriter(inner.Key)
+    {
+        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken ct = default)
+        {
+            if (Interlocked.Add(ref store._room, -bytes.Length) < 0) throw new BlobStoreFullException(store.Name);
+            await inner.WriteAsync(bytes, ct);
+            Length = inner.Length;
+        }
+
+        public override ValueTask CommitAsync(CancellationToken ct = default) => store.CommitFault is { } fault ? throw fault : inner.CommitAsync(ct);
+
+        public override ValueTask DisposeAsync() => inner.DisposeAsync();
+    }
+}
