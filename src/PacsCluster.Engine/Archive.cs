@@ -15,6 +15,7 @@ public sealed class Archive : IAsyncDisposable
     private readonly CancellationTokenSource _stopping = new();
     private Task _sweeping = Task.CompletedTask;
     private bool _isStarted;
+    private int _isDisposed;
 
     /// <summary>Composes; nothing runs before <see cref="StartAsync"/>.</summary>
     /// <param name="options">Validated options.</param>
@@ -76,6 +77,7 @@ public sealed class Archive : IAsyncDisposable
     /// <summary>Takes no new stores, waits for those in flight up to <see cref="EngineOptions.DrainTimeout"/>, and stops.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _isDisposed, 1) != 0) return;
         await _stopping.CancelAsync();
         await _sweeping.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         long deadline = _time.GetTimestamp() + (long)(_options.DrainTimeout.TotalSeconds * _time.TimestampFrequency);
