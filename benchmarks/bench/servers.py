@@ -149,7 +149,7 @@ class PacsCluster(Server):
 
     def command(self):
         with open(os.path.join(self.folder, "pacscluster.json"), "w") as file:
-            json.dump({"Dicom": {"Peers": [{"AETitle": "MOVESCU", "Host": "127.0.0.1", "Port": self.move_port}]}}, file)
+            json.dump({"Dimse": {"KnownAEs": [{"AETitle": "MOVESCU", "Host": "127.0.0.1", "Port": self.move_port}]}}, file)
         return [self.executable, "serve", "--data", self.folder, "--dicom-port", str(self.port), "--http-port", str(self.http_port)]
 
 
