@@ -50,47 +50,20 @@ public sealed class Retrieve
         ArgumentNullException.ThrowIfNull(instance);
         ArgumentNullException.ThrowIfNull(target);
         TransferSyntax stored = TransferSyntax.FromUid(instance.TransferSyntaxUid);
-        bool isAsStored = stored.Uid == target.Uid;
-        if (!isAsStored && (stored.IsEncapsulated || target.IsEncapsulated))
-            throw new NotSupportedException($"no conversion from {stored.Uid} to {target.Uid}");
+        if (!DataSetTranscoder.CanConvert(stored, target)) throw new NotSupportedException($"no conversion from {stored.Uid} to {target.Uid}");
         long length = instance.Length - instance.DataSetOffset;
-        Stream dataSet = await OpenBlobAsync(instance, length, cancellationToken);
-        if (isAsStored) return new RetrievedInstance(instance, stored, dataSet, length);
-        await dataSet.DisposeAsync();
-        throw new NotSupportedException($"no conversion from {stored.Uid} to {target.Uid}");
+        Stream dataSet = await _blobs.OpenReadAsync(instance.StoreKey, instance.Offset + instance.DataSetOffset, length, cancellationToken);
+        return stored.Uid == target.Uid
+            ? new RetrievedInstance(instance, stored, dataSet, length)
+            : new RetrievedInstance(instance, target, DataSetTranscoder.Convert(dataSet, stored, target), null);
     }
-
-    private async ValueTask<Stream> OpenBlobAsync(InstanceLocation instance, long length, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await _blobs.OpenReadAsync(instance.StoreKey, instance.Offset + instance.DataSetOffset, length, cancellationToken);
-        }
-        catch (BlobNotFoundException e)
-        {
-            throw new InstanceUnavailableException("its blob is missing: run verify", isMissing: true, e);
-        }
-        catch (BlobStoreUnavailableException e)
-        {
-            throw new InstanceUnavailableException("the blob store cannot be read now", isMissing: false, e);
-        }
-    }
-}
-
-/// <summary>The catalog knows an instance whose bytes cannot be had. Doors do not know blob stores, so this is what they catch.</summary>
-public sealed class InstanceUnavailableException : IOException
-{
-    /// <summary>Made by <see cref="Retrieve"/>.</summary>
-    public InstanceUnavailableException(string what, bool isMissing, Exception inner) : base(what, inner) => IsMissing = isMissing;
-
-    /// <summary>True: the store has no such blob, an alarm. False: trying again later may help.</summary>
-    public bool IsMissing { get; }
 }
 
 /// <summary>An instance on its way out. Disposing closes the stream.</summary>
 /// <param name="Location">What was asked for.</param>
 /// <param name="TransferSyntax">Encoding of <paramref name="DataSet"/>.</param>
-/// <param name="DataSet">The data set's bytes, without File Meta Information; forward only.</param>
+/// <param name="DataSet">The data set's bytes, without File Meta Information; forward only. When it is converted on the way, reading throws
+/// <see cref="DicomFormatException"/> where the stored bytes break off: nothing like that is ever taken in.</param>
 /// <param name="Length">Bytes of it when known: always when it goes out as stored.</param>
 public sealed record RetrievedInstance(InstanceLocation Location, TransferSyntax TransferSyntax, Stream DataSet, long? Length) : IAsyncDisposable
 {

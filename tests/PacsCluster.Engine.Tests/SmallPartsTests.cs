@@ -1,0 +1,89 @@
+using PacsCluster.Dicom;
+
+namespace PacsCluster.Engine.Tests;
+
+public sealed class SmallPartsTests
+{
+    [Theory]
+    [InlineData("1.2.840.10008.1.2", UidHealth.Good)]
+    [InlineData("0.0", UidHealth.Good)]
+    [InlineData("2.25.329800735698586629295641978511506172918", UidHealth.Good)]
+    [InlineData("1.02.3", UidHealth.Bad)]
+    [InlineData("1..3", UidHealth.Bad)]
+    [InlineData("1.2.", UidHealth.Bad)]
+    [InlineData(".1", UidHealth.Bad)]
+    [InlineData("00", UidHealth.Bad)]
+    [InlineData("toy", UidHealth.Bad)]
+    [InlineData("1.2345678901234567890123456789012345678901234567890123456789012345", UidHealth.Bad)]
+    [InlineData("1.2*", UidHealth.Missing)]
+    [InlineData("1.2\\1.3", UidHealth.Missing)]
+    [InlineData("1 2", UidHealth.Missing)]
+    [InlineData("", UidHealth.Missing)]
+    [InlineData(null, UidHealth.Missing)]
+    internal void C_35_UidsAreJudged(string? uid, UidHealth health) => Assert.Equal(health, UidCheck.Judge(uid));
+
+    [Theory, InlineData(" 1.2\0", "1.2"), InlineData("1.2\0 ", "1.2"), InlineData("\0", null), InlineData(null, null), InlineData("1.2", "1.2")]
+    public void C_35_PaddingIsTakenOff(string? uid, string? trimmed) => Assert.Equal(trimmed, UidCheck.Trim(uid));
+
+    [Fact]
+    public void FramesArePackedAndUnpacked()
+    {
+        FrameLocation[] frames = [new(100, 5000, 1), new(5108, 7, 1), new(20, 1L << 40, 3), new(1L << 41, 0, 0)];
+        Assert.Equal(frames, FrameIndex.Unpack(FrameIndex.Pack(frames)));
+        Assert.Empty(FrameIndex.Unpack(FrameIndex.Pack([])));
+        FrameLocation[] many = [.. Enumerable.Range(0, 10_000).Select(i => new FrameLocation(1000 + (i * 60_008L), 60_000, 1))];
+        byte[] packed = FrameIndex.Pack(many);
+        Assert.True(packed.Length < 60_000);
+        Assert.Equal(many, FrameIndex.Unpack(packed));
+        for (int length = 1; length < 100; length++) Assert.Throws<InvalidDataException>(() => FrameIndex.Unpack(packed.AsSpan(0, length)));
+        Assert.Throws<InvalidDataException>(() => FrameIndex.Unpack([1, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F]));
+        Assert.Throws<InvalidDataException>(() => FrameIndex.Unpack([2, 0]));
+    }
+
+    [Fact]
+    public async Task TheByteBudgetIsFairAndLetsAGiantInAlone()
+    {
+        var budget = new ByteBudget(100);
+        await budget.TakeAsync(60, CancellationToken.None);
+        Task giant = budget.TakeAsync(1000, CancellationToken.None).AsTask();
+        Task small = budget.TakeAsync(1, CancellationToken.None).AsTask(); // would fit, but is not to overtake
+        Assert.False(giant.IsCompleted || small.IsCompleted);
+        budget.Give(60);
+        await giant;
+        Assert.False(small.IsCompleted);
+        budget.Give(1000);
+        await small;
+        using var cancel = new CancellationTokenSource();
+        Task cancelled = budget.TakeAsync(100, cancel.Token).AsTask();
+        Task behind = budget.TakeAsync(50, CancellationToken.None).AsTask();
+        await cancel.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => cancelled);
+        await behind;
+        budget.Give(51);
+        await budget.TakeAsync(100, CancellationToken.None);
+    }
+
+    [Fact]
+    public void EveryWrongOptionIsNamed()
+    {
+        Assert.Empty(new EngineOptions().Validate());
+        IReadOnlyList<string> errors = new EngineOptions
+        {
+            ReadBufferBytes = 1,
+            QueueMaxBytes = 5,
+            OrphanAge = TimeSpan.Zero,
+            Policy = new StorePolicy { MissingUid = MisfitPolicy.Store, DifferentContent = (DifferentContentPolicy)9 },
+            CallingAETitles = new Dictionary<string, StorePolicyOverride> { [" SEVENTEEN LETTERS"] = new() { BadUid = (MisfitPolicy)7 } },
+        }.Validate();
+        foreach (string name in new[] { "ReadBufferBytes", "QueueMaxBytes", "OrphanAge", "Policy:MissingUid", "Policy:DifferentContent", "SEVENTEEN", "BadUid" })
+            Assert.Contains(errors, e => e.Contains(name, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void C_31_CommentsAreShortAndAscii()
+    {
+        Assert.Equal("fine", Comments.Bounded("fine"));
+        Assert.Equal(64, Comments.Bounded(new string('x', 100)).Length);
+        Assert.Equal("a?b?c", Comments.Bounded("a\\b\nc"));
+    }
+}
