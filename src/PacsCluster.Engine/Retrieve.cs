@@ -52,11 +52,37 @@ public sealed class Retrieve
         TransferSyntax stored = TransferSyntax.FromUid(instance.TransferSyntaxUid);
         if (!DataSetTranscoder.CanConvert(stored, target)) throw new NotSupportedException($"no conversion from {stored.Uid} to {target.Uid}");
         long length = instance.Length - instance.DataSetOffset;
-        Stream dataSet = await _blobs.OpenReadAsync(instance.StoreKey, instance.Offset + instance.DataSetOffset, length, cancellationToken);
+        Stream dataSet = await OpenBlobAsync(instance, length, cancellationToken);
         return stored.Uid == target.Uid
             ? new RetrievedInstance(instance, stored, dataSet, length)
             : new RetrievedInstance(instance, target, DataSetTranscoder.Convert(dataSet, stored, target), null);
     }
+
+    private async ValueTask<Stream> OpenBlobAsync(InstanceLocation instance, long length, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _blobs.OpenReadAsync(instance.StoreKey, instance.Offset + instance.DataSetOffset, length, cancellationToken);
+        }
+        catch (BlobNotFoundException e)
+        {
+            throw new InstanceUnavailableException("its blob is missing: run verify", isMissing: true, e);
+        }
+        catch (BlobStoreUnavailableException e)
+        {
+            throw new InstanceUnavailableException("the blob store cannot be read now", isMissing: false, e);
+        }
+    }
+}
+
+/// <summary>The catalog knows an instance whose bytes cannot be had. Doors do not know blob stores, so this is what they catch.</summary>
+public sealed class InstanceUnavailableException : IOException
+{
+    /// <summary>Made by <see cref="Retrieve"/>.</summary>
+    public InstanceUnavailableException(string what, bool isMissing, Exception inner) : base(what, inner) => IsMissing = isMissing;
+
+    /// <summary>True: the store has no such blob, an alarm. False: trying again later may help.</summary>
+    public bool IsMissing { get; }
 }
 
 /// <summary>An instance on its way out. Disposing closes the stream.</summary>

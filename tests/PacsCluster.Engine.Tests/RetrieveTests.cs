@@ -32,7 +32,7 @@ public sealed class RetrieveTests
         Assert.Null(retrieve.Choose(Location(TransferSyntax.ExplicitVRLittleEndian), [s_jpeg]));
         Assert.Null(retrieve.Choose(Location(TransferSyntax.ExplicitVRLittleEndian), []));
         await Assert.ThrowsAsync<NotSupportedException>(() => retrieve.OpenAsync(Location(s_jpeg), TransferSyntax.ExplicitVRLittleEndian, CancellationToken.None).AsTask());
-        await Assert.ThrowsAsync<Blobs.BlobNotFoundException>(() => retrieve.OpenAsync(Location(s_jpeg) with { StoreKey = new string('0', 32) }, s_jpeg, CancellationToken.None).AsTask());
+        await Assert.ThrowsAsync<InstanceUnavailableException>(() => retrieve.OpenAsync(Location(s_jpeg) with { StoreKey = new string('0', 32) }, s_jpeg, CancellationToken.None).AsTask());
     }
 
     /// <summary>Ours converted and theirs as it was, both brought into one form by dcmconv: every byte must be the same.</summary>
@@ -62,14 +62,14 @@ public sealed class RetrieveTests
         List<(string File, InstanceLocation Location)> sample = [.. files.GroupBy(f => (f.Location.TransferSyntaxUid, Path.GetDirectoryName(f.File))).SelectMany(g => g.Take(4))];
         var wrong = new System.Collections.Concurrent.ConcurrentBag<string>();
         int compared = 0;
-        await Parallel.ForEachAsync(sample, async (one, _) =>
+        await Parallel.ForEachAsync(sample, async (one, token) =>
         {
             string name = folder.At($"{one.Location.InstanceKey}");
             if (await NormalizeAsync(one.File, name + ".theirs") is not { } theirs) return;
             foreach (TransferSyntax target in s_uncompressed)
             {
                 byte[] dataSet = await archive.ReadAsync(one.Location, target);
-                await File.WriteAllBytesAsync($"{name}.{target.Uid}", [.. Part10.BuildFileMeta(target, one.Location.SopClassUid, one.Location.SopInstanceUid), .. dataSet]);
+                await File.WriteAllBytesAsync($"{name}.{target.Uid}", [.. Part10.BuildFileMeta(target, one.Location.SopClassUid, one.Location.SopInstanceUid), .. dataSet], token);
                 byte[]? ours = await NormalizeAsync($"{name}.{target.Uid}", $"{name}.ours");
                 if (ours is null || !ours.AsSpan().SequenceEqual(theirs)) wrong.Add($"{one.File} from {one.Location.TransferSyntaxUid} to {target.Uid}{(ours is null ? " cannot be read" : "")}");
                 Interlocked.Increment(ref compared);
