@@ -137,8 +137,19 @@ internal sealed class DicomSocketConnection : ConnectionContext
     /// <summary>Nobody asked for pipes, or put others in their place: the stream is free to be read.</summary>
     public bool IsBare => _transport is null;
 
-    /// <summary>Resets the connection; pending reads and writes fail.</summary>
-    public override void Abort(ConnectionAbortedException abortReason) => Stream.Dispose();
+    /// <summary>Closes the connection; pending reads and writes fail. The handler hears of it first and sends its A-ABORT.</summary>
+    public override void Abort(ConnectionAbortedException abortReason)
+    {
+        try
+        {
+            _closed.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It has ended by itself.
+        }
+        Stream.Dispose();
+    }
 
     public override async ValueTask DisposeAsync()
     {

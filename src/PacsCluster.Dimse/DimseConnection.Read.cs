@@ -249,8 +249,14 @@ internal sealed partial class DimseConnection
         UpperLayerAction action = Fire(UpperLayer.EventOf(header.Type));
         if (action is not (UpperLayerAction.AE6 or UpperLayerAction.AE3)) throw await EndByAsync(action, header);
         System.Diagnostics.Debug.Assert(header.Type == expected);
-        byte[] body = new byte[header.Length];
-        for (int length = 0; length < body.Length;) length += await ReadBytesAsync(body.AsMemory(length));
+        // Room grows with what really comes, not with what is claimed.
+        int total = (int)header.Length;
+        byte[] body = new byte[Math.Min(total, 16 * 1024)];
+        for (int length = 0; length < total;)
+        {
+            if (length == body.Length) Array.Resize(ref body, Math.Min(total, length * 2));
+            length += await ReadBytesAsync(body.AsMemory(length));
+        }
         return body;
     }
 

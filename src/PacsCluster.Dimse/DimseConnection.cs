@@ -147,6 +147,13 @@ internal sealed partial class DimseConnection : IAsyncDisposable
         CancelQuietly(_writeGone);
     }
 
+    /// <summary>The host's patience is over (C-24): A-ABORT as far as the socket takes it at once, then <see cref="Cut"/>. From any thread.</summary>
+    public void AbortAndCut()
+    {
+        _ = AbortAsync().AsTask();
+        Cut(AssociationEnd.AbortedByUs);
+    }
+
     /// <summary>In Sta13: throws away what comes until the peer closes, for so long and not for more than 4 MiB. Closing with unread bytes
     /// would reset the connection, and the reset can overtake what we sent last.</summary>
     public async ValueTask AwaitCloseAsync(TimeSpan wait)

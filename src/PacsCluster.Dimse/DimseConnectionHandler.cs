@@ -26,7 +26,7 @@ internal sealed class DimseConnectionHandler(
                 connection.ConnectionId, remote, IsRequestor: false, options.MaxPduBytes, options.MaxAssociatePduBytes, options.Timeouts, time);
             await using var dimse = new DimseConnection(StreamOf(connection), settings);
             await using CancellationTokenRegistration closed = connection.ConnectionClosed.UnsafeRegister(
-                static state => ((DimseConnection)state!).Cut(AssociationEnd.AbortedByUs), dimse);
+                static state => ((DimseConnection)state!).AbortAndCut(), dimse);
             await RunAsync(dimse, connection, remote);
         }
         finally
@@ -62,6 +62,10 @@ internal sealed class DimseConnectionHandler(
         catch (AssociationEndedException e)
         {
             await EndAsync(session, e);
+        }
+        catch (OperationCanceledException e) when (connection.ConnectionClosed.IsCancellationRequested)
+        {
+            await EndAsync(session, new AssociationEndedException(AssociationEnd.AbortedByUs, "cut while a request was served", e));
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {

@@ -261,6 +261,19 @@ public sealed class BadInputTests
     }
 
     [Fact]
+    public async Task C_24_PeerThatDoesNotAnswerTheReleaseIsAbortedWhenPatienceEnds()
+    {
+        TestServer server = await TestServer.StartAsync();
+        using RawPeer peer = await RawPeer.AssociateAsync(server);
+        Task stopping = server.StopAsync(TimeSpan.FromMilliseconds(300));
+        Assert.Equal(PduType.ReleaseRequest, (await peer.ReadPduAsync()).Header.Type);
+        Assert.Equal(PduType.Abort, (await peer.ReadPduAsync()).Header.Type);
+        await peer.ReadEndAsync();
+        await stopping;
+        await server.DisposeAsync();
+    }
+
+    [Fact]
     public async Task PS3_8_ReleaseIsAnsweredAndTheConnectionClosedByThePeer()
     {
         await using TestServer server = await TestServer.StartAsync();
