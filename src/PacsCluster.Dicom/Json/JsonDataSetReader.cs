@@ -53,7 +53,7 @@ internal sealed class JsonDataSetReader(JsonReadOptions options)
     private static Tag ReadTag(ref Utf8JsonReader reader)
     {
         Span<char> key = stackalloc char[8];
-        if (reader.ValueSpan.Length != 8 || reader.ValueIsEscaped || reader.CopyString(key) != 8 || !Tag.TryParse(key, out Tag tag))
+        if (reader.ValueSpan.Length != 8 || Encoding.Latin1.GetChars(reader.ValueSpan, key) != 8 || !Tag.TryParse(key, out Tag tag))
             throw Wrong(ref reader, "a key is not eight hexadecimal digits");
         return tag;
     }

@@ -62,7 +62,7 @@ public sealed record JsonReadOptions
     internal static readonly JsonReadOptions Default = new();
 
     /// <summary>Gives the bytes behind a BulkDataURI, little endian; null leaves the element out. Null (default): all such elements are left out.</summary>
-    public Func<JsonBulkReference, ReadOnlyMemory<byte>?>? ReadBulk { get; init; }
+    public Func<JsonBulkReference, byte[]?>? ReadBulk { get; init; }
 
     /// <summary>Nested sequences, in levels; deeper is a DicomFormatException. Default 64, 1 to 300.</summary>
     public int DepthMax { get; init; } = 64;

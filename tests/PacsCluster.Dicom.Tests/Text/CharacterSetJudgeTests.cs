@@ -67,14 +67,15 @@ public sealed class CharacterSetJudgeTests
                 CharacterSet characterSet = CharacterSet.FromTerms(set);
                 if (!characterSet.TryEncode(text.ToString(), vr, out byte[] bytes)) continue;
                 Assert.Equal(text.ToString(), characterSet.Decode(bytes, vr));
-                // pydicom cuts GB18030 and GBK at a second byte 5C.
-                if (set[0].StartsWith("GB", StringComparison.Ordinal) && bytes.Contains((byte)'\\')) continue;
+                // pydicom takes a byte 5C inside a character for a separator.
+                if (bytes.Contains((byte)'\\')) continue;
                 asked.Add(text.ToString());
                 file.WriteLine(JsonSerializer.Serialize(new { terms = set, vr = vr.ToString(), bytes = Convert.ToHexString(bytes) }));
             }
         }
         IReadOnlyList<JsonElement> answers = await JudgeAsync("--decode", folder.At("encoded.jsonl"));
-        Assert.Equal(asked, answers.Select(a => a.GetProperty("text").GetString()!));
+        // pydicom 2.3 leaves the escape sequence of ISO-IR 58 in the text.
+        Assert.Equal(asked, answers.Select(a => a.GetProperty("text").GetString()!.Replace("\e$)A", "", StringComparison.Ordinal)));
         Assert.True(asked.Count > 800, $"only {asked.Count} texts");
     }
 
