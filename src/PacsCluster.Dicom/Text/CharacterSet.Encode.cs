@@ -56,7 +56,8 @@ public sealed partial class CharacterSet
         return false;
     }
 
-    /// <summary>Writes characters one by one and keeps what stands in G0 and G1.</summary>
+    /// <summary>Writes characters one by one and keeps what stands in G0 and G1. ISO 2022 would let kanji in G0 and Greek in G1 follow each other without
+    /// escape sequences; many readers (pydicom among them) know only the set designated last, so we designate again.</summary>
     private sealed class Iso2022Writer(CharacterSet owner, VR vr, int length)
     {
         private readonly List<byte> _bytes = new(length + 16);
@@ -74,7 +75,7 @@ public sealed partial class CharacterSet
                 if (EndsExtension((byte)c, vr)) _g1 = owner._g1;
                 return true;
             }
-            return TryAdd(_g0, c) || _g1 is not null && TryAdd(_g1, c) || TryCall(c);
+            return TryAdd(_g0, c) || _g1 is not null && _g0 == owner._g0 && TryAdd(_g1, c) || TryCall(c);
         }
 
         public byte[] Finish()
@@ -90,6 +91,7 @@ public sealed partial class CharacterSet
             {
                 if (!set.TryGetCode(c, out _) || set == owner._g0 && _g0 == owner._g0) continue;
                 if (set == GraphicSet.Romaji && c is '\u00A5' && vr.IsMultiValuedText()) continue;
+                if (set.InG1) ReturnToFirstG0();
                 Call(set);
                 if (TryAdd(set, c)) return true;
             }
@@ -99,8 +101,13 @@ public sealed partial class CharacterSet
         private void Call(GraphicSet set)
         {
             _bytes.AddRange(set.Escape);
-            if (set.InG1) _g1 = set;
-            else _g0 = set;
+            if (set.InG1)
+            {
+                _g1 = set;
+                return;
+            }
+            _g0 = set;
+            _g1 = null;
         }
 
         private void ReturnToFirstG0()
