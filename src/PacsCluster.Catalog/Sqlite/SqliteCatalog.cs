@@ -65,9 +65,6 @@ public sealed partial class SqliteCatalog : ICatalog, ICatalogWriter
         _writer.Dispose();
     }
 
-    /// <inheritdoc/>
-    public IAsyncEnumerable<SearchRow> SearchAsync(SearchRequest request, CancellationToken ct = default) => throw new NotImplementedException();
-
     internal static Database Open(SqliteCatalogOptions options, bool readOnly)
     {
         var database = new Database(options.Path, readOnly);

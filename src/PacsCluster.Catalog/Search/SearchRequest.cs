@@ -33,6 +33,12 @@ public sealed record SearchRequest
 
     /// <summary>Keys asked for that are never returned with a value at this level; answers are FF01.</summary>
     public required IReadOnlyList<Tag> UnsupportedKeys { get; init; }
+
+    /// <summary>What narrows.</summary>
+    internal IReadOnlyList<Condition> Conditions { get; init; } = [];
+
+    /// <summary>Where each of <see cref="ReturnKeys"/> comes from.</summary>
+    internal IReadOnlyList<ReturnKey> Returns { get; init; } = [];
 }
 
 /// <summary>Order of answers; ties by surrogate key, so that it is total and stable.</summary>
@@ -44,35 +50,13 @@ public enum SearchOrder
     Stored,
     /// <summary>Study Date and Time, newest first.</summary>
     NewestStudyFirst,
-    /// <summary>Number (series number, instance number), lowest first.</summary>
+    /// <summary>Number (series number, instance number), lowest first; studies and patients as stored.</summary>
     Number,
 }
 
-/// <summary>One answer.</summary>
-public sealed class SearchRow
-{
-    internal SearchRow(QueryLevel level, long key, IReadOnlyDictionary<Tag, string> values)
-    {
-        Level = level;
-        Key = key;
-        Values = values;
-    }
-
-    /// <summary>Its level.</summary>
-    public QueryLevel Level { get; }
-
-    /// <summary>Surrogate key of the entity, for <see cref="SearchRequest.AfterKey"/>.</summary>
-    public long Key { get; }
-
-    /// <summary>Text of every key asked for that has one, derived ones included; several values are joined by backslashes. Sequences are not here.</summary>
-    public IReadOnlyDictionary<Tag, string> Values { get; }
-
-    /// <summary>Text of a key; null when it has none.</summary>
-    public string? this[Tag tag] => Values.GetValueOrDefault(tag);
-
-    /// <summary>The answer as an identifier: every key asked for, with value or empty, sequences with their items, the level (0008,0052),
-    /// and Specific Character Set where any text needs one.</summary>
-    /// <param name="preferred">The requester's character set, used where it can say everything; else UTF-8 (PS3.4 C.4.1.1.3.2).</param>
-    /// <param name="encoding">Transfer syntax of the answer.</param>
-    public DataSet ToDataSet(CharacterSet preferred, TransferSyntax encoding) => throw new NotImplementedException();
-}
+/// <summary>A key asked for in return.</summary>
+/// <param name="Tag">Its tag at the top level.</param>
+/// <param name="VR">Its VR in the identifier.</param>
+/// <param name="Keys">The column that has it; for a sequence those of its items' attributes; empty when none has.</param>
+/// <param name="IsInHeader">Taken from the instance's header.</param>
+internal sealed record ReturnKey(Tag Tag, VR VR, IReadOnlyList<SearchKey> Keys, bool IsInHeader);

@@ -1,0 +1,300 @@
+using System.Globalization;
+using System.Text;
+
+namespace PacsCluster.Catalog;
+
+/// <summary>
+/// Makes the SQL of one search. The plan is chosen here and not left to the database, because SQLite chooses by averages and a bound parameter hides
+/// the value: the condition that leaves the fewest rows drives, its table comes first, the others are joined by their keys, and every other condition is written so
+/// that no index can serve it. Where SQL can only say a superset (names by component, sequences by item, times of less precision), <see cref="RowCheck"/>
+/// looks at each row again.
+/// </summary>
+internal sealed class SearchSql
+{
+    private readonly SearchRequest _request;
+    private readonly StringBuilder _where = new();
+    private readonly List<object> _parameters = [];
+    private readonly Condition? _driver;
+    private readonly bool _isModalityRare;
+
+    private SearchSql(SearchRequest request, bool isModalityRare)
+    {
+        _request = request;
+        _driver = ChooseDriver(request);
+        _isModalityRare = isModalityRare;
+    }
+
+    /// <summary>Text and values. Columns: surrogate key, each return key's columns, each check's columns, then, with a header, encoding, bytes and transfer syntax.</summary>
+    /// <param name="request">Request.</param>
+    /// <param name="isModalityRare">Few series have the modalities asked for, so they may drive where nothing better does.</param>
+    public static (string Sql, List<object> Parameters) Build(SearchRequest request, bool isModalityRare = false)
+    {
+        var sql = new SearchSql(request, isModalityRare);
+        return (sql.Build(), sql._parameters);
+    }
+
+    /// <summary>The condition that drives; null when none is indexed.</summary>
+    public static Condition? ChooseDriver(SearchRequest request) =>
+        request.Conditions.Where(c => c.Key.IsIndexed && c.Key.Level <= request.Level).Select(c => (Condition: c, Fraction: Fraction(c))).Where(c => c.Fraction < 0.7)
+            .OrderBy(c => c.Fraction).Select(c => c.Condition).FirstOrDefault();
+
+    private string Build()
+    {
+        bool needsHeader = _request.Returns.Any(r => r.IsInHeader);
+        foreach (Condition condition in _request.Conditions.Where(c => c.Key.Level <= _request.Level && !IsPartOfIdentifier(c))) And(ConditionSql(condition, ReferenceEquals(condition, _driver)));
+        AddLowerLevels();
+        string alias = SearchKey.Alias(_request.Level);
+        string key = $"{alias}.{TableName(_request.Level)}_key";
+        if (_request.Level == QueryLevel.Patient) And("p.merged_into IS NULL");
+        if (_request.Order == SearchOrder.Stored && _request.AfterKey > 0) And($"{key} > {Parameter(_request.AfterKey)}");
+
+        IEnumerable<string> columns = _request.Returns.SelectMany(r => r.Keys).Select(k => k.Sql).Concat(RowCheck.Columns(_request)).Prepend(key);
+        if (needsHeader) columns = columns.Concat(["h.encoding", "h.bytes", "i.transfer_syntax_uid"]);
+        var sql = new StringBuilder("SELECT ").AppendJoin(", ", columns).Append(" FROM ").Append(From());
+        if (needsHeader) sql.Append(" LEFT JOIN header h ON h.instance_key = i.instance_key");
+        if (_where.Length > 0) sql.Append(" WHERE ").Append(_where);
+        sql.Append(OrderBy(key));
+        if (_request.Limit is { } limit && !_request.Conditions.Any(c => c.NeedsCheck)) sql.Append(" LIMIT ").Append(Parameter((long)_request.Offset + limit));
+        return sql.ToString();
+    }
+
+    /// <summary>The driver's table first, then down to the level asked for, then up to the highest level that anything needs.</summary>
+    private string From()
+    {
+        QueryLevel top = _request.Conditions.Select(c => c.Key.Level).Concat(_request.Returns.SelectMany(r => r.Keys).Select(k => k.Level)).Append(_request.Level).Min();
+        if (_request.Order == SearchOrder.NewestStudyFirst && top > QueryLevel.Study) top = QueryLevel.Study;
+        QueryLevel first = _driver?.Key.Level ?? (_request.Order == SearchOrder.NewestStudyFirst && _request.Level > QueryLevel.Study ? QueryLevel.Study : _request.Level);
+        var from = new StringBuilder($"{TableName(first)} {SearchKey.Alias(first)}");
+        for (QueryLevel level = first + 1; level <= _request.Level; level++) from.Append($" CROSS JOIN {TableName(level)} {SearchKey.Alias(level)} ON {Join(level)}");
+        for (QueryLevel level = first - 1; level >= top; level--) from.Append($" CROSS JOIN {TableName(level)} {SearchKey.Alias(level)} ON {Join(level + 1)}");
+        return from.ToString();
+    }
+
+    /// <summary>What ties a level to the one above.</summary>
+    private static string Join(QueryLevel level) => level switch
+    {
+        QueryLevel.Study => "s.patient_key = p.patient_key",
+        QueryLevel.Series => "r.study_key = s.study_key",
+        _ => "i.series_key = r.series_key",
+    };
+
+    private string OrderBy(string key) => _request.Order switch
+    {
+        SearchOrder.Stored => $" ORDER BY {key}",
+        SearchOrder.NewestStudyFirst when _request.Level >= QueryLevel.Study => $" ORDER BY s.study_date DESC, s.study_time DESC, s.study_key DESC{(_request.Level == QueryLevel.Study ? "" : ", " + key)}",
+        SearchOrder.Number when _request.Level == QueryLevel.Series => $" ORDER BY r.series_number, {key}",
+        SearchOrder.Number when _request.Level == QueryLevel.Image => $" ORDER BY i.instance_number, {key}",
+        SearchOrder.None => "",
+        _ => $" ORDER BY {key}",
+    };
+
+    /// <summary>Keys of levels below: there is a series (and an instance) that has them all (C-48). A UID among them leads up from its index, others are
+    /// looked at within each candidate.</summary>
+    private void AddLowerLevels()
+    {
+        List<Condition> lower = [.. _request.Conditions.Where(c => c.Key.Level > _request.Level)];
+        if (lower.Count == 0) return;
+        QueryLevel top = _request.Level + 1;
+        QueryLevel bottom = lower.Max(c => c.Key.Level);
+        Condition? uid = lower.Where(c => c.Key.IsIndexed && c.Key.Special == SpecialKey.Uid).MaxBy(c => c.Key.Level);
+        string conditions = string.Join(" AND ", lower.Select(c => $"({ConditionSql(c, isDriver: ReferenceEquals(c, uid))})"));
+        QueryLevel first = uid?.Key.Level ?? top;
+        var from = new StringBuilder($"{TableName(first)} {SearchKey.Alias(first)}");
+        for (QueryLevel level = first - 1; level >= top; level--) from.Append($" CROSS JOIN {TableName(level)} {SearchKey.Alias(level)} ON {Join(level + 1)}");
+        for (QueryLevel level = first + 1; level <= bottom; level++) from.Append($" CROSS JOIN {TableName(level)} {SearchKey.Alias(level)} ON {Join(level)}");
+        string own = $"{SearchKey.Alias(_request.Level)}.{TableName(_request.Level)}_key";
+        And(uid is null
+            ? $"EXISTS (SELECT 1 FROM {from} WHERE {Join(top)} AND {conditions})"
+            : $"{own} IN (SELECT {SearchKey.Alias(top)}.{TableName(_request.Level)}_key FROM {from} WHERE {conditions})");
+    }
+
+    private string ConditionSql(Condition condition, bool isDriver)
+    {
+        SearchKey key = condition.Key;
+        switch (key.Special)
+        {
+            case SpecialKey.PatientId or SpecialKey.OtherPatientId:
+                return $"{(isDriver ? "" : "+")}p.patient_key IN ({IdentifierSql(condition)})";
+            case SpecialKey.ModalitiesInStudy:
+                string modality = Or(condition.Values.Select(v => TextSql("m.modality", v, condition.Kind == MatchKind.Wildcard)));
+                return _isModalityRare && _driver is null
+                    ? $"s.study_key IN (SELECT m.study_key FROM series m WHERE {modality})"
+                    : $"EXISTS (SELECT 1 FROM series m WHERE m.study_key = s.study_key AND {modality})";
+        }
+        string column = isDriver ? key.MatchSql : "+" + key.MatchSql;
+        return condition.Kind switch
+        {
+            MatchKind.Any when key.IsMulti => Or(condition.Values.Select(v => MultiSql(key, v))),
+            MatchKind.Any => AnySql(key, column, condition.Values),
+            MatchKind.Wildcard when key.IsMulti => Or(condition.Values.Select(v => $"{column} LIKE {Parameter("%" + Wildcard.ToLike(v) + "%")} ESCAPE '{Wildcard.Escape}'")),
+            MatchKind.Wildcard => Or(condition.Values.Select(v => TextSql(column, v, isWildcard: true))),
+            MatchKind.Name => Or(condition.Names.Select(n => NameSql(key, column, n, isDriver))),
+            MatchKind.Date => Or(condition.Ranges.Select(r => DateSql(key, column, r))),
+            MatchKind.Combined => DateSql(key, column, condition.Ranges[0]),
+            MatchKind.Time => Or(condition.Ranges.Select(r => TimeSql(key, column, r))),
+            _ => Or(condition.Ranges.Select(r => DateTimeSql(key, column, r))),
+        };
+    }
+
+    /// <summary>An issuer that is looked at together with its Patient ID: a survivor of a merge may have another.</summary>
+    private bool IsPartOfIdentifier(Condition condition) => condition.Key.Special == SpecialKey.Issuer
+        ? _request.Conditions.Any(c => c.Key.Special == SpecialKey.PatientId)
+        : IsOtherIssuer(condition) && _request.Conditions.Any(c => c.Key.Special == SpecialKey.OtherPatientId && c.Key.IsInSequence);
+
+    private static bool IsOtherIssuer(Condition condition) => condition.Key.Sequence.Value == 0x0010_1002 && condition.Key.Tag.Value == 0x0010_0021;
+
+    /// <summary>Patients by identifier: a merged one's leads to its survivor. An issuer in the same identifier narrows the same row.</summary>
+    private string IdentifierSql(Condition condition)
+    {
+        bool isPrimary = condition.Key.Special == SpecialKey.PatientId;
+        string ids = Or(condition.Values.Select(v => TextSql("n.patient_id", v, condition.Kind == MatchKind.Wildcard)));
+        string issuer = "";
+        foreach (Condition other in _request.Conditions)
+        {
+            if (isPrimary ? other.Key.Special == SpecialKey.Issuer : condition.Key.IsInSequence && IsOtherIssuer(other)) issuer = " AND " + Or(other.Values.Select(v => TextSql("+n.issuer", v, other.Kind == MatchKind.Wildcard)));
+        }
+        return "SELECT coalesce(q.merged_into, q.patient_key) FROM patient_identifier n CROSS JOIN patient q ON q.patient_key = n.patient_key "
+            + $"WHERE {ids} AND +n.is_primary = {(isPrimary ? 1 : 0)}{issuer}";
+    }
+
+    private string AnySql(SearchKey key, string column, IReadOnlyList<string> values)
+    {
+        if (values.Count == 1) return $"{column} = {Value(key, values[0])}";
+        // Few lengths of lists, so that few texts serve all: the rest repeats the last value.
+        int marks = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)values.Count);
+        return $"{column} IN ({string.Join(", ", Enumerable.Range(0, marks).Select(i => Value(key, values[Math.Min(i, values.Count - 1)])))})";
+    }
+
+    private string Value(SearchKey key, string value) => key.IsInteger && Column.TryParseInteger(value, out long number) ? Parameter(number) : Parameter(value);
+
+    private string MultiSql(SearchKey key, string value) =>
+        key.IsInteger ? $"{key.MatchSql} = {Value(key, value)}" : $"'\\' || {key.MatchSql} || '\\' LIKE {Parameter("%\\" + Wildcard.Literal(value) + "\\%")} ESCAPE '{Wildcard.Escape}'";
+
+    /// <summary>One text column against one value: what stands before the first wildcard is a range that an index can serve.</summary>
+    private string TextSql(string column, string value, bool isWildcard)
+    {
+        if (!isWildcard || !Wildcard.IsIn(value)) return $"{column} = {Parameter(value)}";
+        string prefix = Wildcard.Prefix(value);
+        string? after = Wildcard.AfterPrefix(prefix);
+        string range = prefix.Length == 0 || after is null ? "" : $"{column} >= {Parameter(prefix)} AND {column} < {Parameter(after)}";
+        if (range.Length > 0 && value.Length == prefix.Length + 1 && value[^1] == '*') return range;
+        string like = $"{column} LIKE {Parameter(Wildcard.ToLike(value))} ESCAPE '{Wildcard.Escape}'";
+        return range.Length == 0 ? like : $"{range} AND {like}";
+    }
+
+    private string NameSql(SearchKey key, string column, NamePattern name, bool isDriver)
+    {
+        bool isPatientName = key.Tag.Value == 0x0010_0010;
+        string plus = isDriver ? "" : "+";
+        List<string> groups = [];
+        for (int group = 0; group < 3; group++)
+        {
+            string pattern = name.Groups[name.IsAnyGroup ? 0 : group];
+            if (pattern.Length == 0) continue;
+            // Components are told apart afterwards: what stands before the first wildcard is enough here. "SM^*" also means "SM" alone.
+            string prefix = pattern.Contains('^') ? Wildcard.Prefix(pattern).TrimEnd('^') : Wildcard.Prefix(pattern);
+            if (key.IsMulti || (group > 0 && !isPatientName)) groups.Add($"{column} LIKE {Parameter("%" + Wildcard.Literal(prefix) + "%")} ESCAPE '{Wildcard.Escape}'");
+            else if (group == 0) groups.Add(AlphabeticSql(column, pattern, prefix));
+            else groups.Add(PrefixSql($"{plus}p.patient_name_{(group == 1 ? "ideographic" : "phonetic")}", pattern, prefix));
+        }
+        return Or(groups);
+    }
+
+    /// <summary>The folded column begins with the alphabetic group; the others follow behind <c>=</c>.</summary>
+    private string AlphabeticSql(string column, string pattern, string prefix)
+    {
+        bool isLiteral = prefix.Length == pattern.Length;
+        return isLiteral
+            ? $"({column} = {Parameter(prefix)} OR {column} >= {Parameter(prefix + "=")} AND {column} < {Parameter(prefix + ">")})"
+            : PrefixSql(column, pattern, prefix);
+    }
+
+    private string PrefixSql(string column, string pattern, string prefix)
+    {
+        if (prefix.Length > 0 && Wildcard.AfterPrefix(prefix) is { } after) return $"{column} >= {Parameter(prefix)} AND {column} < {Parameter(after)}";
+        string first = pattern.Contains('^') ? "%" : Wildcard.ToLike(pattern) + "%";
+        return $"{column} LIKE {Parameter(first)} ESCAPE '{Wildcard.Escape}'";
+    }
+
+    private string DateSql(SearchKey key, string column, ValueRange range)
+    {
+        if (key.IsInSequence) return $"{column} IS NOT NULL";
+        if (range.DateLow == range.DateHigh) return $"{column} = {Parameter(range.DateLow!)}";
+        return $"{column} >= {Parameter(range.DateLow ?? "0")} AND {column} <= {Parameter(range.DateHigh ?? "99991231")}";
+    }
+
+    private string TimeSql(SearchKey key, string column, ValueRange range)
+    {
+        const long hour = 3600L * 1_000_000;
+        if (key.IsInSequence) return $"{column} IS NOT NULL";
+        string low = (range.Low == long.MinValue ? 0 : range.Low / hour).ToString("D2", CultureInfo.InvariantCulture);
+        string high = (range.High == long.MaxValue ? 24 : (range.High + hour - 1) / hour).ToString("D2", CultureInfo.InvariantCulture);
+        return $"{column} >= {Parameter(low)} AND {column} < {Parameter(high)}";
+    }
+
+    private string DateTimeSql(SearchKey key, string column, ValueRange range)
+    {
+        if (key.IsInSequence) return $"{column} IS NOT NULL";
+        string low = range.Low == long.MinValue ? "0" : Moments.Year(range.Low, -1);
+        string high = range.High == long.MaxValue ? "9999" : Moments.Year(range.High, 1);
+        return $"{column} >= {Parameter(low)} AND {column} < {Parameter(high + ":")}";
+    }
+
+    /// <summary>Which part of its table a condition leaves, guessed from its shape.</summary>
+    private static double Fraction(Condition condition)
+    {
+        switch (condition.Kind)
+        {
+            case MatchKind.Any:
+                double one = condition.Key.Tag.Value switch
+                {
+                    0x0008_0018 => 1e-9,
+                    0x0020_000E => 1e-8,
+                    0x0020_000D => 1e-7,
+                    // Often a running number of each modality, or just 1.
+                    0x0020_0010 => 1e-3,
+                    _ => 1e-6,
+                };
+                return one * condition.Values.Count;
+            case MatchKind.Wildcard:
+                return condition.Values.Sum(v => Math.Max(1e-5, Math.Pow(10, -Wildcard.Prefix(v).Length)));
+            case MatchKind.Name:
+                // Letters of names are far from even: a third of a digit's worth each after the first.
+                return condition.Names.Sum(n => n.Groups.Where(g => g.Length > 0).Sum(g => Wildcard.Prefix(g).TrimEnd('^').Length switch
+                {
+                    0 => 1,
+                    var length => Math.Max(1e-5, 0.1 * Math.Pow(10, -0.6 * (length - 1))),
+                }));
+            case MatchKind.Date or MatchKind.Combined:
+                double days = condition.Key.Level == QueryLevel.Patient ? 36_500 : 3650;
+                return condition.Ranges.Sum(r => r.DateLow is null || r.DateHigh is null ? 0.5 : Math.Min(1, Math.Max(1, Days(r)) / days));
+            default:
+                return 1;
+        }
+    }
+
+    private static double Days(ValueRange range) =>
+        (DateTime.ParseExact(range.DateHigh!, "yyyyMMdd", CultureInfo.InvariantCulture) - DateTime.ParseExact(range.DateLow!, "yyyyMMdd", CultureInfo.InvariantCulture)).TotalDays + 1;
+
+    private static string TableName(QueryLevel level) => level switch
+    {
+        QueryLevel.Patient => "patient",
+        QueryLevel.Study => "study",
+        QueryLevel.Series => "series",
+        _ => "instance",
+    };
+
+    private string Parameter(object value)
+    {
+        _parameters.Add(value);
+        return "?";
+    }
+
+    private void And(string condition) => _where.Append(_where.Length == 0 ? "(" : " AND (").Append(condition).Append(')');
+
+    private static string Or(IEnumerable<string> alternatives)
+    {
+        string[] all = [.. alternatives];
+        return all.Length == 1 ? all[0] : "(" + string.Join(" OR ", all.Select(a => $"({a})")) + ")";
+    }
+}

@@ -1,0 +1,71 @@
+using System.Runtime.CompilerServices;
+using PacsCluster.Catalog.Sqlite;
+using PacsCluster.Dicom;
+
+namespace PacsCluster.Catalog;
+
+public sealed partial class SqliteCatalog
+{
+    /// <summary>Up to so many series of the modalities asked for, the search goes by them; beyond, by the studies.</summary>
+    private const int RareSeries = 2000;
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<SearchRow> SearchAsync(SearchRequest request, [EnumeratorCancellation] CancellationToken ct = default)
+    {
+        (string sql, List<object> parameters) = SearchSql.Build(request, await IsModalityRareAsync(request, ct));
+        int columns = request.Returns.Sum(r => r.Keys.Count);
+        int checks = RowCheck.Columns(request).Count();
+        bool needsHeader = request.Returns.Any(r => r.IsInHeader);
+        int passOver = request.Offset;
+        int left = request.Limit ?? int.MaxValue;
+        if (left <= 0) yield break;
+        await foreach (SearchRow row in StreamAsync(sql, parameters, Read, ct))
+        {
+            if (passOver-- > 0) continue;
+            yield return row;
+            if (--left == 0) yield break;
+        }
+
+        SearchRow? Read(Statement row)
+        {
+            if (checks > 0 && !RowCheck.Matches(request, i => row.TextOrNull(1 + columns + i))) return null;
+            var values = new string?[columns];
+            for (int i = 0; i < columns; i++) values[i] = row.TextOrNull(1 + i) is { Length: > 0 } text ? text : null;
+            return new SearchRow(request, row.Int64(0), values, needsHeader ? ReadHeaderOf(row, 1 + columns + checks) : null);
+        }
+    }
+
+    private static DataSet ReadHeaderOf(Statement row, int at) => row.IsNull(at)
+        ? new DataSet(TransferSyntax.ExplicitVRLittleEndian)
+        : new HeaderRow(0, (HeaderEncoding)row.Int32(at), row.Bytes(at + 1)).ToDataSet(row.Text(at + 2));
+
+    private async ValueTask<bool> IsModalityRareAsync(SearchRequest request, CancellationToken ct)
+    {
+        Condition? modality = request.Conditions.FirstOrDefault(c => c.Key.Special == SpecialKey.ModalitiesInStudy && c.Kind == MatchKind.Any);
+        if (modality is null || SearchSql.ChooseDriver(request) is not null) return false;
+        return await ReadAsync(
+            database =>
+            {
+                long found = 0;
+                foreach (string value in modality.Values)
+                {
+                    using Statement count = database.Prepare("SELECT count(*) FROM (SELECT 1 FROM series WHERE modality = ? LIMIT ?)").Bind(value).Bind(RareSeries);
+                    count.Step();
+                    found += count.Int64(0);
+                    if (found >= RareSeries) return false;
+                }
+                return true;
+            },
+            ct);
+    }
+
+    /// <summary>What SQLite would do for a search; for the tests that hold the plans.</summary>
+    internal ValueTask<IReadOnlyList<string>> ExplainAsync(SearchRequest request, CancellationToken ct) => ReadAsync<IReadOnlyList<string>>(
+        database =>
+        {
+            (string sql, List<object> parameters) = SearchSql.Build(request);
+            Statement plan = Start(database, "EXPLAIN QUERY PLAN " + sql, parameters);
+            return ReadRows(plan, row => row.Text(3));
+        },
+        ct);
+}
