@@ -35,7 +35,7 @@ public class CorpusReadTests
             try
             {
                 using PushReader once = Push(data, start.TransferSyntax, data.Length);
-                if (!start.TransferSyntax.IsDeflated && !whole.HasGroupLengths && !whole.ToArray().AsSpan().SequenceEqual(data.Span)) wrong.Add($"{name}: round trip");
+                if (!IsSameAgain(whole, data, start.TransferSyntax)) wrong.Add($"{name}: round trip");
                 foreach (DataElement e in whole)
                 {
                     if (once.Header.TryGet(e.Tag, out DataElement other) && other.RawValue.Span.SequenceEqual(e.RawValue.Span) && other.VR == e.VR) continue;
@@ -54,6 +54,30 @@ public class CorpusReadTests
         }
         Assert.Empty(wrong);
         Assert.True(read > 640 && read + failed == Corpus.Files().Count, $"{read} read, {failed} refused");
+    }
+
+    /// <summary>Bytes to objects to bytes. Two exceptions: group lengths of the outermost level go, and deflating again need not give the same bytes.</summary>
+    private static bool IsSameAgain(DataSet dataSet, ReadOnlyMemory<byte> data, TransferSyntax syntax)
+    {
+        byte[] written = dataSet.ToArray(syntax);
+        if (syntax.IsDeflated) return DataSet.Read(written, syntax).ToArray().AsSpan().SequenceEqual(dataSet.ToArray());
+        if (!dataSet.HasGroupLengths) return data.Span.SequenceEqual(written);
+        foreach (DataElement length in dataSet.Where(e => e.Tag.IsGroupLength).ToList()) dataSet.Remove(length.Tag);
+        return dataSet.ToArray().AsSpan().SequenceEqual(written) && DataSet.Read(written, syntax).Count == dataSet.Count;
+    }
+
+    [Fact]
+    public void DICOMDIR_is_read_as_a_data_set()
+    {
+        List<string> directories = [.. Corpus.Files().Where(f => Path.GetFileName(f).StartsWith("DICOMDIR", StringComparison.Ordinal))];
+        Assert.NotEmpty(directories);
+        foreach (string path in directories)
+        {
+            (DataSet? meta, DataSet directory) = Part10.Read(File.ReadAllBytes(path));
+            Assert.Equal("1.2.840.10008.1.3.10", meta?.GetString(new(0x00020002)));
+            IReadOnlyList<DataSet> records = directory.GetItems(new(0x00041220));
+            if (directory.TryGet(new(0x00041220), out DataElement sequence) && !sequence.IsEmpty) Assert.Contains(records, r => r.GetString(new(0x00041430)) == "PATIENT");
+        }
     }
 
     private static PushReader Push(ReadOnlyMemory<byte> data, TransferSyntax syntax, int step)

@@ -1,12 +1,14 @@
 """Lists the elements of DICOM files with pydicom, which knows nothing of our reader. Arguments: a file with one path a line. Prints for each
 "F<tab>path" (or "E<tab>path<tab>reason"), then for each element "path of tags<tab>VR as it stands, or --<tab>length or items=N<tab>SHA-256 of the
-value in little endian". Sequences are followed; the group 0002 is not listed."""
+value in little endian". Sequences are followed; the group 0002 is not listed. For encapsulated pixel data a last line
+"frames<tab><tab>number<tab>SHA-256 of the frames' SHA-256" says how pydicom cuts it into frames."""
 import hashlib
 import sys
 import warnings
 
 import pydicom
 from pydicom.dataelem import RawDataElement
+from pydicom.encaps import generate_pixel_data_frame
 
 warnings.simplefilter("ignore")
 pydicom.config.logger.disabled = True
@@ -49,11 +51,24 @@ def walk(dataset, prefix, out):
         out.append(f"{path}\t{vr or '--'}\t{len(value)}\t{hashlib.sha256(little(value, vr, raw.is_little_endian)).hexdigest()}")
 
 
+def frames(dataset, out):
+    try:
+        pixels = dataset._dict[0x7FE00010]
+        if pixels.length != 0xFFFFFFFF:
+            return
+        number = int(dataset.get("NumberOfFrames", 1) or 1)
+        found = [hashlib.sha256(f).hexdigest() for f in generate_pixel_data_frame(pixels.value, number)]
+        out.append(f"frames\t\t{len(found)}\t{hashlib.sha256(''.join(found).encode()).hexdigest()}")
+    except Exception:
+        return
+
+
 for line in open(sys.argv[1], encoding="utf-8"):
     file = line.rstrip("\n")
     out = []
     try:
         dataset = pydicom.dcmread(file, force=True)
+        frames(dataset, out)
         walk(dataset, "", out)
         sys.stdout.write(f"F\t{file}\n")
         if out:
