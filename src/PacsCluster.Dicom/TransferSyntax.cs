@@ -24,12 +24,15 @@ public sealed class TransferSyntax
     /// <summary>Deflated Explicit VR Little Endian.</summary>
     public static TransferSyntax DeflatedExplicitVRLittleEndian { get; } = new("1.2.840.10008.1.2.1.99", deflated: true, encapsulated: false);
 
-    private static readonly Dictionary<string, TransferSyntax> s_uncompressed = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, TransferSyntax> s_wellKnown = new(StringComparer.Ordinal)
     {
         [ImplicitVRLittleEndian.Uid] = ImplicitVRLittleEndian,
         [ExplicitVRLittleEndian.Uid] = ExplicitVRLittleEndian,
         [ExplicitVRBigEndian.Uid] = ExplicitVRBigEndian,
         [DeflatedExplicitVRLittleEndian.Uid] = DeflatedExplicitVRLittleEndian,
+        // JPIP references with a deflated data set: no pixels to convert, but another meaning than a native image, so they count as encapsulated.
+        ["1.2.840.10008.1.2.4.95"] = new("1.2.840.10008.1.2.4.95", deflated: true),
+        ["1.2.840.10008.1.2.4.205"] = new("1.2.840.10008.1.2.4.205", deflated: true),
     };
 
     private static readonly System.Collections.Concurrent.ConcurrentDictionary<string, TransferSyntax> s_encapsulated = new(StringComparer.Ordinal);
@@ -49,12 +52,12 @@ public sealed class TransferSyntax
     /// <summary>Pixel Data is encapsulated (PS3.5 annex A.4); the data set around it is Explicit VR Little Endian.</summary>
     public bool IsEncapsulated { get; }
 
-    /// <summary>The transfer syntax of a UID. A UID that is not one of the four uncompressed or deflated ones is taken for an encapsulated
+    /// <summary>The transfer syntax of a UID. A UID that is not one of the uncompressed or deflated ones is taken for an encapsulated
     /// one, because every other transfer syntax of the standard, and every private one we know of, is.</summary>
     public static TransferSyntax FromUid(string uid)
     {
         uid = uid.TrimEnd('\0', ' ').TrimStart(' ');
-        if (s_uncompressed.TryGetValue(uid, out TransferSyntax? known)) return known;
+        if (s_wellKnown.TryGetValue(uid, out TransferSyntax? known)) return known;
         // Peers choose these strings, so the table of seen ones is bounded; past that, equal UIDs are still equal by Uid.
         if (s_encapsulated.TryGetValue(uid, out TransferSyntax? seen)) return seen;
         var made = new TransferSyntax(uid);

@@ -53,6 +53,7 @@ public sealed class DataSetTranscoder : IDisposable, IElementSink
         _verbatim = _from == _to;
         _splitter = new ElementSplitter(_from, depthMax);
         DepthMax = depthMax;
+        if (source.Uid == target.Uid) return;
         if (source.IsDeflated)
         {
             _inflater = new Inflater();
