@@ -51,7 +51,7 @@ internal sealed class RunningServer : IAsyncDisposable
             if (server._process.HasExited) throw new InvalidOperationException($"the server ended with {server._process.ExitCode}: {server.Output}");
             try
             {
-                (HttpStatusCode status, _) = await server.GetAsync("/health/ready", limit.Token);
+                (HttpStatusCode status, _) = await server.GetAsync("/health/ready");
                 if (status == HttpStatusCode.OK) return server;
             }
             catch (HttpRequestException)
@@ -65,8 +65,9 @@ internal sealed class RunningServer : IAsyncDisposable
     /// <summary>Runs one command of the executable to its end.</summary>
     public static Task<ToolResult> RunAsync(params string[] arguments) => Tool.RunAsync(Executable, arguments, timeoutSeconds: 120);
 
-    public async Task<(HttpStatusCode Status, string Body)> GetAsync(string path, CancellationToken ct = default)
+    public async Task<(HttpStatusCode Status, string Body)> GetAsync(string path)
     {
+        CancellationToken ct = TestContext.Current.CancellationToken;
         using var client = new HttpClient();
         using HttpResponseMessage response = await client.GetAsync(new Uri($"http://127.0.0.1:{HttpPort}{path}"), ct);
         return (response.StatusCode, await response.Content.ReadAsStringAsync(ct));
