@@ -3,7 +3,8 @@ using PacsCluster.Testing;
 
 namespace PacsCluster.Dicom.Tests.Dictionary;
 
-/// <summary>The tables against where they come from, and against pydicom's, which come from elsewhere.</summary>
+/// <summary>The tables against where they come from, and against the pydicom of Debian. For elements that one is independent of DCMTK. For UIDs it is not: our
+/// uids.txt, which holds about 250 of the 489 names, was first filled from a later pydicom, so that test shows only that nothing got lost on the way.</summary>
 public sealed class DictionaryJudgeTests
 {
     // Changed by the standard between the editions of DCMTK 3.6.7 (2022b) and of our supplement (2024d).
@@ -67,7 +68,7 @@ public sealed class DictionaryJudgeTests
             "00089007 VM", // 4 to 4-5 in 2024
             // A third VR (OW) that our entry has no room for; GetVR says OW where Implicit VR means it.
             "00281200 VR US or SS or OW US or OW",
-            .. s_retiredSince.Where(t => t != "never").Select(t => t + " retired"),
+            .. s_retiredSince.Select(t => t + " retired"),
             "213000A0 retired", "213000C0 retired", // not retired in DCMTK's reading of the standard; pydicom 3 agrees with it
         ], differences.Order().OrderBy(d => d is "00089007 VM" ? 0 : d.Contains("VR", StringComparison.Ordinal) ? 1 : d.StartsWith("2130", StringComparison.Ordinal) ? 3 : 2));
     }
