@@ -56,7 +56,8 @@ public sealed partial class DataSet
 
     /// <summary>Items of a sequence; empty when absent or no sequence. Also UN that is a sequence, of undefined length (C-105) or of defined length
     /// (C-38). Items stay the same objects, so that changing one changes this data set.</summary>
-    /// <exception cref="DicomFormatException">Nested deeper than <see cref="ReadOptions.DepthMax"/>, or elements inside that are none.</exception>
+    /// <remarks>Inside a sequence, what cannot be read ends the item it stands in: the rest of the instance is sound.</remarks>
+    /// <exception cref="DicomFormatException">Nested deeper than <see cref="ReadOptions.DepthMax"/>.</exception>
     public IReadOnlyList<DataSet> GetItems(Tag tag)
     {
         int index = Find(tag);

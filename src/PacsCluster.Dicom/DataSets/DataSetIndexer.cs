@@ -78,7 +78,7 @@ internal static class DataSetIndexer
         int end = nesting.Skip(bytes, entry.Offset, out int valueEnd);
         entry.Length = valueEnd - entry.Offset;
         if (end >= 0) return entry;
-        if (!nested) throw new DicomFormatException("a sequence of undefined length has no end", at, header.Tag);
+        if (!nested) throw new DicomFormatException("a sequence of undefined length has no end, or holds what is no item", at, header.Tag);
         entry.Flags |= EntryFlags.Cut;
         return entry;
     }

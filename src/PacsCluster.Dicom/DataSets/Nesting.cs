@@ -9,6 +9,8 @@ internal enum NestingStep : byte
     Token,
     /// <summary>The delimiter that ends the outermost sequence.</summary>
     Closed,
+    /// <summary>Neither item, delimiter nor element can start like this.</summary>
+    Malformed,
 }
 
 /// <summary>One header inside a value of undefined length.</summary>
@@ -65,6 +67,7 @@ internal struct Nesting
     }
 
     /// <summary>Reads the header at the front of <paramref name="at"/>.</summary>
+    /// <exception cref="DicomFormatException">Nested too deep.</exception>
     public NestingStep Next(ReadOnlySpan<byte> at, out NestingToken token)
     {
         token = default;
@@ -72,7 +75,7 @@ internal struct Nesting
         ref Level level = ref _levels[_count - 1];
         Tag tag = ElementHeader.ReadTag(at, level.Mode);
         if (tag.Group == 0xFFFE) return Delimiter(tag, ElementHeader.ReadUInt32(at[4..], level.Mode), out token);
-        if (!level.IsItem) throw new DicomFormatException("an element where an item should start", -1, tag);
+        if (!level.IsItem) return NestingStep.Malformed;
         if (!level.ModeKnown)
         {
             level.Mode = ElementHeader.ModeOfItem(at, level.Mode, level.InsideUnknown);
@@ -114,12 +117,13 @@ internal struct Nesting
                 if (_count > 0) Pop();
                 return _count == 0 ? NestingStep.Closed : NestingStep.Token;
             default:
-                throw new DicomFormatException("an unknown delimiter", -1, tag);
+                token = default;
+                return NestingStep.Malformed;
         }
     }
 
-    /// <summary>Steps to the end of what is open. Returns the offset behind the closing delimiter, or -1 when <paramref name="bytes"/> end first;
-    /// <paramref name="valueEnd"/> is where the closing delimiter starts.</summary>
+    /// <summary>Steps to the end of what is open. Returns the offset behind the closing delimiter, or -1 when <paramref name="bytes"/> end first or
+    /// are malformed; <paramref name="valueEnd"/> is where the closing delimiter starts, or the end.</summary>
     public int Skip(ReadOnlySpan<byte> bytes, int from, out int valueEnd)
     {
         int at = from;
@@ -127,7 +131,7 @@ internal struct Nesting
         while (true)
         {
             NestingStep step = Next(bytes[at..], out NestingToken token);
-            if (step == NestingStep.NeedMore) return -1;
+            if (step is NestingStep.NeedMore or NestingStep.Malformed) return -1;
             if (step == NestingStep.Closed)
             {
                 valueEnd = at;

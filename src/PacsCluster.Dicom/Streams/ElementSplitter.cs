@@ -93,6 +93,7 @@ internal struct ElementSplitter
     {
         NestingStep step = _nesting.Next(at, out NestingToken token);
         if (step == NestingStep.NeedMore) return 0;
+        if (step == NestingStep.Malformed) throw new DicomFormatException("neither item nor delimiter in a sequence", _offset);
         sink.NestedToken(token, _offset, step == NestingStep.Closed);
         sink.Value(at[..token.Size]);
         _offset += token.Size;

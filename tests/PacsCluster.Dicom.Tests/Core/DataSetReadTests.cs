@@ -163,6 +163,22 @@ public class DataSetReadTests
     }
 
     [Fact]
+    public void What_cannot_be_read_inside_an_item_ends_the_item_and_nothing_else()
+    {
+        byte[] nonsense = new Bytes().Header(0x00081199, "SQ", 0xFFFFFFFF).Element(0x00080060, "CS", "MR").ToArray();
+        foreach (byte[] inner in new[] { nonsense, [1, 2, 3], new Bytes().Header(0x00100020, "LO", 999).ToArray(), new Bytes().Item(4).ToArray(), new Bytes().Tag(0xFFFEE111).U32(0).ToArray() })
+        {
+            byte[] item = [.. new Bytes().Element(0x00080050, "SH", "A1").ToArray(), .. inner];
+            var b = new Bytes().Header(0x00081140, "SQ", (uint)item.Length + 8).Item((uint)item.Length).Raw(item).Element(0x00100020, "LO", "ID");
+            DataSet d = DataSet.Read(b.ToArray(), s_explicit);
+            Assert.Equal("A1", Assert.Single(d.GetItems(new(0x00081140))).GetString(Tags.AccessionNumber));
+            Assert.Equal("ID", d.GetString(Tags.PatientID));
+            d.GetItems(new(0x00081140))[0].GetItems(new(0x00081199));
+            Assert.Equal(b.ToArray(), d.ToArray());
+        }
+    }
+
+    [Fact]
     public void Zeros_behind_the_last_element_are_padding_and_other_bytes_are_not()
     {
         byte[] element = new Bytes().Element(0x00100020, "LO", "ID").ToArray();
