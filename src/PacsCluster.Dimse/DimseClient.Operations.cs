@@ -82,31 +82,32 @@ public sealed partial class DimseClient
             return 0;
         }, CancellationToken.None);
         bool final = false, cancelSent = false;
+        await using CancellationTokenRegistration cancel = cancellationToken.UnsafeRegister(_ => SendCancelOnce(), null);
         try
         {
             while (!final)
             {
                 DimseResponse response = await GuardAsync(() => ReadResponseToAsync(request), CancellationToken.None);
                 final = DimseStatus.Categorize(response.Status) != StatusCategory.Pending;
-                if (cancellationToken.IsCancellationRequested && !final && !cancelSent)
-                {
-                    cancelSent = true;
-                    await SendCancelAsync(context, request);
-                }
-                if (!cancelSent) yield return response;
+                if (!Volatile.Read(ref cancelSent)) yield return response;
             }
         }
         finally
         {
             if (!final && IsOpen)
             {
-                if (!cancelSent) await SendCancelAsync(context, request);
+                SendCancelOnce();
                 while (DimseStatus.Categorize((await GuardAsync(() => ReadResponseToAsync(request), CancellationToken.None)).Status) == StatusCategory.Pending)
                 {
                 }
             }
         }
         if (cancelSent) cancellationToken.ThrowIfCancellationRequested();
+
+        void SendCancelOnce()
+        {
+            if (!Interlocked.Exchange(ref cancelSent, true)) _ = TrySendCancelAsync(context, request);
+        }
     }
 
     /// <summary>C-MOVE; returns the final response. Cancelling sends C-CANCEL, and the final response tells what was done.</summary>

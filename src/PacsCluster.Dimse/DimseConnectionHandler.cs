@@ -72,15 +72,31 @@ internal sealed class DimseConnectionHandler(
             // The edge of this room: a fault of ours costs this association and no other.
             Log.Faulted(logger, dimse.Id, session.Calling, remote, e);
             await dimse.AbortAsync();
-            await dimse.AwaitCloseAsync(TimeSpan.FromSeconds(1));
+            if (session.ReadAhead is null) await dimse.AwaitCloseAsync(TimeSpan.FromSeconds(1));
         }
         finally
         {
+            await EndReadAheadAsync(session);
             if (session.Entered)
             {
                 limits.Leave(session.Calling);
                 if (session.AETag.Key is not null) Metrics.OpenAssociations.Add(-1, session.AETag);
             }
+        }
+    }
+
+    /// <summary>A read that is still under way after a fault must end before its buffer goes back to the pool.</summary>
+    private static async Task EndReadAheadAsync(Session session)
+    {
+        if (session.ReadAhead is not { } ahead) return;
+        session.Dimse.Cut(AssociationEnd.AbortedByUs);
+        try
+        {
+            await ahead;
+        }
+        catch (IOException)
+        {
+            // As it should.
         }
     }
 
