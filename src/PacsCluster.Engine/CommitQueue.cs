@@ -73,7 +73,7 @@ internal sealed class CommitQueue : IAsyncDisposable
             catch (Exception fault)
             {
                 // An edge: the loop must outlive every batch. What is not answered yet is in an unknown state, so its blobs stay for the sweep.
-                Log.BatchSplit(_logger, fault, batch.Count);
+                Log.BatchFailed(_logger, fault, batch.Count);
                 foreach (Item item in batch) item.Fail(StoreOutcomeKind.Failed, "processing failure", BlobFate.LeaveToSweep);
                 _grains.Clear();
             }
@@ -103,27 +103,33 @@ internal sealed class CommitQueue : IAsyncDisposable
     }
 
     /// <summary>Commits a batch whatever happens: on return every item is answered.</summary>
-    private async Task CommitBatchAsync(List<Item> batch)
+    /// <param name="batch">The items; used up.</param>
+    /// <param name="isUnsure">A commit of them broke off before, and it may have happened all the same.</param>
+    private async Task CommitBatchAsync(List<Item> batch, bool isUnsure = false)
     {
         int conflicts = 0, outages = 0;
         while (batch.Count > 0)
         {
             long started = Stopwatch.GetTimestamp();
-            BatchPlan? plan = null;
+            BatchPlan? plan;
             try
             {
+                if (isUnsure) await AnswerCommittedAsync(batch);
+                isUnsure = false;
                 plan = await PlanAsync(batch);
                 if (plan is null) continue;
                 CatalogChanges changes = plan.Finish();
+                isUnsure = true;
                 if (!changes.IsEmpty) await _writer.CommitAsync(changes, CancellationToken.None);
             }
             catch (VersionConflictException)
             {
+                isUnsure = false;
                 _metrics.Conflict();
                 Forget(batch);
                 if (conflicts++ < _options.ConflictRetries) continue;
                 Log.ConflictsGivenUp(_logger, batch.Count, conflicts);
-                foreach (Item item in batch) item.Fail(StoreOutcomeKind.OutOfResources, "catalog too busy, try again", BlobFate.Delete);
+                FailAll(batch, "catalog too busy, try again", BlobFate.Delete);
                 return;
             }
             catch (CatalogUnavailableException fault)
@@ -132,36 +138,45 @@ internal sealed class CommitQueue : IAsyncDisposable
                 if (fault.IsFull)
                 {
                     Log.CatalogFull(_logger, batch.Count);
-                    foreach (Item item in batch) item.Fail(StoreOutcomeKind.OutOfResources, "out of space for the catalog", BlobFate.Delete);
+                    FailAll(batch, "out of space for the catalog", BlobFate.Delete);
                     return;
                 }
                 if (outages++ < _options.CatalogRetries)
                 {
                     await Task.Delay(_options.CatalogRetryDelay * (1 << Math.Min(outages - 1, 10)), _time);
-                    if (plan is not null) await AnswerCommittedAsync(batch);
                     continue;
                 }
                 Log.CatalogUnavailable(_logger, fault, batch.Count, outages);
-                foreach (Item item in batch) item.Fail(StoreOutcomeKind.OutOfResources, "catalog out of reach, try again", BlobFate.LeaveToSweep);
+                FailAll(batch, "catalog out of reach, try again", BlobFate.LeaveToSweep);
                 return;
             }
             catch (Exception fault)
             {
                 // A poisoned item, or a fault of ours that one item brought out: alone, only the one at fault fails.
                 Forget(batch);
-                await SplitAsync(batch, fault);
+                await SplitAsync(batch, fault, isUnsure && fault is not InvalidDataException);
                 return;
             }
-            foreach (StudyGrain grain in plan.GrainsAfterCommit())
-            {
-                _grains.ForgetOlder(grain.Patient);
-                _grains.Put(grain);
-            }
-            _metrics.Committed(batch.Count, Stopwatch.GetElapsedTime(started));
-            foreach (Item item in batch) item.Done.TrySetResult(item.Decision!);
+            Complete(batch, plan, started);
             foreach (string key in plan.DeadBlobs) await DeleteAsync(key);
             return;
         }
+    }
+
+    private void Complete(List<Item> batch, BatchPlan plan, long started)
+    {
+        foreach (StudyGrain grain in plan.GrainsAfterCommit())
+        {
+            _grains.ForgetOlder(grain.Patient);
+            _grains.Put(grain);
+        }
+        _metrics.Committed(batch.Count, Stopwatch.GetElapsedTime(started));
+        foreach (Item item in batch) item.Done.TrySetResult(item.Decision!);
+    }
+
+    private static void FailAll(List<Item> batch, string comment, BlobFate fate)
+    {
+        foreach (Item item in batch) item.Fail(StoreOutcomeKind.OutOfResources, comment, fate);
     }
 
     /// <summary>Loads and decides; null when an item had to be cut out, and then the rest is planned again.</summary>
@@ -226,15 +241,7 @@ internal sealed class CommitQueue : IAsyncDisposable
     /// <summary>After a commit that broke off: answers those items whose blobs a row refers to, because then the commit did happen.</summary>
     private async Task AnswerCommittedAsync(List<Item> batch)
     {
-        IReadOnlyList<string> unknown;
-        try
-        {
-            unknown = await _catalog.FindUnknownBlobsAsync(_blobs.Name, [.. batch.Select(i => i.Candidate.StoreKey)]);
-        }
-        catch (CatalogUnavailableException)
-        {
-            return; // the next attempt will fail the same way and count
-        }
+        IReadOnlyList<string> unknown = await _catalog.FindUnknownBlobsAsync(_blobs.Name, [.. batch.Select(i => i.Candidate.StoreKey)]);
         for (int i = batch.Count - 1; i >= 0; i--)
         {
             Item item = batch[i];
@@ -244,17 +251,16 @@ internal sealed class CommitQueue : IAsyncDisposable
         }
     }
 
-    private async Task SplitAsync(List<Item> batch, Exception fault)
+    private async Task SplitAsync(List<Item> batch, Exception fault, bool isUnsure)
     {
         if (batch.Count == 1)
         {
             Log.PoisonedItem(_logger, fault, batch[0].Candidate.SopInstanceUid);
-            bool isRefused = fault is InvalidDataException;
-            batch[0].Fail(StoreOutcomeKind.Failed, "processing failure", isRefused ? BlobFate.Delete : BlobFate.LeaveToSweep);
+            batch[0].Fail(StoreOutcomeKind.Failed, "processing failure", isUnsure ? BlobFate.LeaveToSweep : BlobFate.Delete);
             return;
         }
         Log.BatchSplit(_logger, fault, batch.Count);
-        foreach (Item item in batch.ToArray()) await CommitBatchAsync([item]);
+        foreach (Item item in batch.ToArray()) await CommitBatchAsync([item], isUnsure);
     }
 
     private void Forget(List<Item> batch)

@@ -43,4 +43,7 @@ internal static partial class Log
 
     [LoggerMessage(13, LogLevel.Warning, "Stop: {Waiting} stores did not end within {Limit} and are given up unanswered")]
     public static partial void DrainTimedOut(ILogger logger, int waiting, TimeSpan limit);
+
+    [LoggerMessage(14, LogLevel.Critical, "Batch of {Items} instances failed for a reason nobody foresaw; the commit loop goes on")]
+    public static partial void BatchFailed(ILogger logger, Exception fault, int items);
 }
