@@ -59,6 +59,9 @@ public sealed class Archive : IAsyncDisposable
     /// <summary>What was kept aside.</summary>
     public Quarantine Quarantine { get; }
 
+    /// <summary>Instances that wait for the next commit.</summary>
+    internal int Waiting => _queue.Waiting;
+
     /// <summary>What is held and where.</summary>
     public ICatalog Catalog { get; }
 

@@ -29,7 +29,11 @@ internal sealed class CommitQueue : IAsyncDisposable
         _channel = Channel.CreateBounded<Item>(new BoundedChannelOptions(options.QueueMaxItems) { SingleReader = true });
         _budget = new ByteBudget(options.QueueMaxBytes);
         _grains = new StudyGrains(options.CachedStudies);
+        metrics.Observe(() => Waiting);
     }
+
+    /// <summary>Candidates that wait for the next batch.</summary>
+    public int Waiting => _channel.Reader.Count;
 
     /// <summary>Starts the loop.</summary>
     public void Start() => _loop = Task.Run(RunAsync);

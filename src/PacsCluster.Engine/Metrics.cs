@@ -31,6 +31,9 @@ internal sealed class Metrics : IDisposable
             advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = seconds });
     }
 
+    /// <summary>Publishes the length of the commit queue.</summary>
+    public void Observe(Func<int> waiting) => _meter.CreateObservableGauge("pacscluster.commit.waiting", waiting, "{instance}", "Instances that wait for the next commit.");
+
     /// <summary>One store ended.</summary>
     public void Stored(StoreOutcomeKind outcome, StoreDoor door, long bytes, TimeSpan elapsed)
     {

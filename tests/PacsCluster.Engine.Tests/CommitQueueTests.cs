@@ -24,8 +24,7 @@ public sealed class CommitQueueTests
         Task<StoreOutcome> store = archive.StoreAsync(Instance(1, 1));
         await reached.Task;
         Assert.Single(await archive.BlobsAsync()); // durable before the commit was even asked for
-        await Task.Delay(50, TestContext.Current.CancellationToken);
-        Assert.False(store.IsCompleted);
+        Assert.False(await Task.WhenAny(store, Task.Delay(50, TestContext.Current.CancellationToken)) == store);
         gate.SetResult();
         Assert.Equal(StoreOutcomeKind.Stored, (await store).Kind);
     }
@@ -44,8 +43,7 @@ public sealed class CommitQueueTests
         List<Task<StoreOutcome>> stores = [archive.StoreAsync(Instance(1, 0))];
         while (sizes.Count == 0) await Task.Yield();
         for (int i = 1; i <= 20; i++) stores.Add(archive.StoreAsync(Instance(i % 3, i)));
-        while ((await archive.BlobsAsync()).Count < 21) await Task.Delay(1, TestContext.Current.CancellationToken);
-        await Task.Delay(100, TestContext.Current.CancellationToken);
+        while (archive.Archive.Waiting < 20) await Task.Delay(1, TestContext.Current.CancellationToken);
         gate.SetResult();
         StoreOutcome[] outcomes = await Task.WhenAll(stores);
         Assert.All(outcomes, o => Assert.Equal(StoreOutcomeKind.Stored, o.Kind));
@@ -69,7 +67,7 @@ public sealed class CommitQueueTests
             if (changes.NewInstances.Any(i => i.SopInstanceUid == "1.2.3.200.5")) throw new InvalidDataException("a rule of the schema");
         };
         List<Task<StoreOutcome>> stores = [.. Enumerable.Range(0, 10).Select(i => archive.StoreAsync(Instance(1, i)))];
-        while ((await archive.BlobsAsync()).Count < 10) await Task.Delay(1, TestContext.Current.CancellationToken);
+        while (isFirst || archive.Archive.Waiting == 0) await Task.Delay(1, TestContext.Current.CancellationToken);
         gate.SetResult();
         StoreOutcome[] outcomes = await Task.WhenAll(stores);
         for (int i = 0; i < 10; i++) Assert.Equal(i == 5 ? StoreOutcomeKind.Failed : StoreOutcomeKind.Stored, outcomes[i].Kind);
@@ -170,8 +168,7 @@ public sealed class CommitQueueTests
         while (calls == 0) await Task.Yield();
         stores.Add(archive.StoreAsync(Instance(1, 1, "other")));
         stores.Add(archive.StoreAsync(Instance(1, 3)));
-        while ((await archive.BlobsAsync()).Count < 4) await Task.Delay(1, TestContext.Current.CancellationToken);
-        await Task.Delay(50, TestContext.Current.CancellationToken);
+        while (archive.Archive.Waiting < 2) await Task.Delay(1, TestContext.Current.CancellationToken);
         gate.SetResult();
         StoreOutcome[] outcomes = await Task.WhenAll(stores);
         Assert.All(outcomes, o => Assert.True(o.IsSuccess || o.Kind == StoreOutcomeKind.Failed));
