@@ -37,8 +37,10 @@ public sealed class DcmtkSessionTests
         AssertSame(sent, folder.At("got"));
 
         Directory.CreateDirectory(folder.At("moved"));
-        ToolResult moved = await server.DcmtkAsync("movescu", ["-v", "-S", "-aet", "MOVESCU", "-aem", "MOVESCU", "+P", $"{movePort}", "+B", "-od", folder.At("moved"),
-            "-k", "0008,0052=SERIES", "-k", $"StudyInstanceUID={study}", "-k", $"SeriesInstanceUID={series}"]);
+        // +B writes the data sets exactly as they came, into the working folder whatever -od says.
+        ToolResult moved = await Tool.RunAsync("movescu", ["-v", "-S", "-aet", "MOVESCU", "-aem", "MOVESCU", "+P", $"{movePort}", "+B",
+            "-k", "0008,0052=SERIES", "-k", $"StudyInstanceUID={study}", "-k", $"SeriesInstanceUID={series}",
+            "-aec", "PACSCLUSTER", "127.0.0.1", $"{server.DicomPort}"], workingDirectory: folder.At("moved"));
         Assert.True(moved.ExitCode == 0, moved.Output);
         AssertSame(sent, folder.At("moved"));
 

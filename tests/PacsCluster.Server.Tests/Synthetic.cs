@@ -24,8 +24,8 @@ internal static class Synthetic
         set.Set(Tags.StudyInstanceUID, studyUid);
         set.Set(Tags.SeriesInstanceUID, seriesUid);
         set.Set(Tags.InstanceNumber, "1");
-        set.Set(Tags.Rows, 1);
-        set.Set(Tags.Columns, pixelBytes / 2);
+        set.Set(Tags.Rows, pixelBytes / 16);
+        set.Set(Tags.Columns, 8);
         set.Set(Tags.BitsAllocated, 16);
         set.SetRaw(Tags.PixelData, VR.OW, RandomNumberGenerator.GetBytes(pixelBytes));
         using FileStream file = File.Create(path);

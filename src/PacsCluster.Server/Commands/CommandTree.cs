@@ -203,6 +203,9 @@ internal sealed class Examples(HelpAction inner, string text) : SynchronousComma
     }
 
     /// <inheritdoc/>
+    public override bool ClearsParseErrors => true;
+
+    /// <inheritdoc/>
     public override int Invoke(ParseResult parseResult)
     {
         int result = inner.Invoke(parseResult);
