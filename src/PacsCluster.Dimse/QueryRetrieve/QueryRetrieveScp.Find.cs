@@ -52,17 +52,22 @@ internal sealed partial class QueryRetrieveScp
         int matches = 0;
         try
         {
-            await foreach (SearchRow row in Catalog.SearchAsync(search with { Limit = matchesMax + 1 }, cancel))
+            await using IAsyncEnumerator<SearchRow> rows = Catalog.SearchAsync(search with { Limit = matchesMax + 1 }, cancel).GetAsyncEnumerator(cancel);
+            while (true)
             {
-                if (cancel.IsCancellationRequested) break;
+                ValueTask<bool> next = rows.MoveNextAsync();
+                // Matches wait for the next ones and share their system call, but not while the cursor takes its time.
+                if (!next.IsCompleted || Stopwatch.GetElapsedTime(flushed) > s_flushAfter)
+                {
+                    await request.FlushAsync();
+                    flushed = Stopwatch.GetTimestamp();
+                }
+                if (!await next || cancel.IsCancellationRequested) break;
                 if (matches == matchesMax) return (DimseStatus.OutOfResources, matches);
-                DataSet answer = row.ToDataSet(preferred, encoding);
+                DataSet answer = rows.Current.ToDataSet(preferred, encoding);
                 if (wantsRetrieveAE) answer.Set(s_retrieveAETitle, options.AETitle, VR.AE);
+                await request.SendPendingAsync(pending, answer.ToArray(encoding));
                 matches++;
-                // The first ones wait for the final response and share its system call; a slow cursor does not hold back what it has given.
-                bool flush = Stopwatch.GetElapsedTime(flushed) > s_flushAfter;
-                await request.SendPendingAsync(pending, answer.ToArray(encoding), flush);
-                if (flush) flushed = Stopwatch.GetTimestamp();
                 if (matches == YieldAfterMatches) await Task.Yield();
             }
         }

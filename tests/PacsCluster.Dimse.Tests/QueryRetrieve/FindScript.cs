@@ -24,7 +24,7 @@ internal static class FindScript
         S STUDY  StudyInstanceUID={A1}\{P2}\1.2.3 => A1 P2
         S STUDY  StudyInstanceUID={A1}  PatientID=98890234 =>
         # wild cards, only where the VR has them
-        S STUDY  PatientID=*654* => A1
+        S STUDY  PatientID=*654* => A1 A2
         S STUDY  PatientID=7765403? => A1 A2
         S STUDY  PatientID=????1 => 
         S STUDY  PatientID=?P1 => M1
@@ -47,7 +47,7 @@ internal static class FindScript
         S STUDY  PatientName=Yamada* => M1
         S STUDY  PatientName=Yamada^Tarou => M1
         S STUDY  PatientName=O'Brien^Sean* => M6
-        S STUDY  ReferringPhysicianName=house^g*  StudyDate=2010- => M1 M2 M3 M4 M5 M6
+        S STUDY  ReferringPhysicianName=house^g*  StudyDate=20100101- => M1 M2 M3 M4 M5 M6
         # ranges
         S STUDY  StudyDate=20030505 => P2 P3 P4
         S STUDY  StudyDate=-20001231 => A2
@@ -83,7 +83,7 @@ internal static class FindScript
         P PATIENT  PatientName=doe* => PAT:77654033 PAT:98890234
         P PATIENT  PatientSex=M  PatientName=DOE* => PAT:98890234
         P STUDY  PatientID=98890234 => P1 P2 P3 P4
-        P STUDY  PatientID=98890234  StudyDate=2003- => P2 P3 P4
+        P STUDY  PatientID=98890234  StudyDate=20030101- => P2 P3 P4
         """;
 
     /// <summary>The lines that are not remarks.</summary>
