@@ -109,7 +109,7 @@ public abstract partial class CatalogConformance
         one.SetItems(new Tag(0x0040_0275), [Item(one, (0x0040_1001, "RP1"), (0x0040_0009, "SP1")), Item(one, (0x0040_0009, "SP2"))]);
         await Archive.StoreAsync(one);
         await Archive.StoreAsync([.. Uids(1, series: 2), .. smith, (0x0008_0020, "20240115"), (0x0008_0060, "MR"), (0x0018_0015, "HEAD"), (0x0020_0011, "10"), (0x0020_0013, "3")]);
-        await Archive.StoreAsync([.. Uids(1, series: 2, instance: 2), .. smith, (0x0008_0060, "MR"), (0x0020_0013, "12"), (0x0028_0010, "256"), (0x0018_0050, "2.5"), (0x0018_1030, "Prötokoll")]);
+        await Archive.StoreAsync([.. Uids(1, series: 2, instance: 2), .. smith, (0x0008_0060, "MR"), (0x0020_0013, "12"), (0x0028_0010, "256"), (0x0018_0050, "2.5"), (0x0018_1400, "Prötokoll")]);
         DataSet two = Archive.Header([.. Uids(2), .. smith, (0x0008_0020, "20240120"), (0x0008_0030, "103000.25"), (0x0008_0050, "ACC2"), (0x0008_0060, "CT")]);
         two.SetItems(new Tag(0x0008_1032), [Item(two, (0x0008_0100, "CODE1"), (0x0008_0102, "DCM")), Item(two, (0x0008_0100, "CODE2"), (0x0008_0102, "L"))]);
         two.SetItems(new Tag(0x0008_0051), [Item(two, (0x0040_0031, "RIS"))]);
@@ -126,7 +126,7 @@ public abstract partial class CatalogConformance
     }
 
     /// <summary>An identifier of the notation of <see cref="StudyKeys"/>.</summary>
-    protected static DataSet Identifier(string keys, params uint[] returnKeys)
+    internal static DataSet Identifier(string keys, params uint[] returnKeys)
     {
         var identifier = new DataSet(TransferSyntax.ExplicitVRLittleEndian);
         identifier.Set(new Tag(0x0008_0005), "ISO_IR 192");
@@ -155,7 +155,7 @@ public abstract partial class CatalogConformance
         return DataSet.Read(identifier.ToArray(), TransferSyntax.ExplicitVRLittleEndian);
     }
 
-    protected static SearchRequest Request(QueryLevel level, DataSet identifier, MatchingOptions? options = null)
+    internal static SearchRequest Request(QueryLevel level, DataSet identifier, MatchingOptions? options = null)
     {
         ParsedKeys<SearchRequest> parsed = MatchingKeys.Parse(identifier, level, options ?? new MatchingOptions { Relational = true, Root = level == QueryLevel.Patient ? QueryRoot.Patient : QueryRoot.Study });
         Assert.Null(parsed.Failure);

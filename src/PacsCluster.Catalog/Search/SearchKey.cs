@@ -97,7 +97,8 @@ internal sealed class SearchKey
                 {
                     Level = level, Sequence = column.Sequence, Tag = column.Tag, VR = column.VR, Sql = sql, IsMulti = column.IsMulti, IsInteger = column.IsInteger,
                     MatchSql = column.IsFolded ? $"{Alias(level)}.{column.FoldedName}" : sql,
-                    IsIndexed = column.Name is "patient_name" or "patient_birth_date" or "study_date" or "accession_number" or "study_id" or "referring_physician_name",
+                    IsIndexed = column.Name is "patient_name" or "patient_birth_date" or "study_date" or "accession_number" or "study_id" or "referring_physician_name"
+                        or "other_id" or "other_patient_ids",
                     Special = level == QueryLevel.Patient && column.Name is "other_id" or "other_patient_ids" ? SpecialKey.OtherPatientId : SpecialKey.None,
                 };
             }
