@@ -94,13 +94,16 @@ internal sealed partial class DimseConnection
         long left = length >= 0 ? length : long.MaxValue;
         while (true)
         {
-            Memory<byte> room = await RoomAsync((int)Math.Min(left, 4096));
-            if (room.Length > left) room = room[..(int)left];
-            int count = 0;
+            // Fragments have even lengths (PS3.8 annex E.2 by PS3.5 section 7.1.1), and peers abort when one has not.
+            Memory<byte> room = await RoomAsync((int)((Math.Min(left, 4096) + 1) & ~1L));
+            int wanted = (int)Math.Min(left, room.Length), count = 0;
             if (aheadCount > 0) (room.Span[0], count, aheadCount) = (ahead[0], 1, 0);
-            count += await dataSet.ReadAtLeastAsync(room[count..], room.Length - count, throwOnEndOfStream: length >= 0, cancellationToken);
+            count += await dataSet.ReadAtLeastAsync(room[count..wanted], wanted - count, throwOnEndOfStream: length >= 0, cancellationToken);
             left -= length >= 0 ? count : 0;
             bool isLast = length >= 0 ? left == 0 : count < room.Length || (aheadCount = await dataSet.ReadAsync(ahead, cancellationToken)) == 0;
+            // A deflated stream of odd length gets one null byte (PS3.5 annex A.5); any other data set of odd length is broken at its end, and
+            // one null byte more is the least that lets its receiver have it at all.
+            if (isLast && (count & 1) == 1) room.Span[count++] = 0;
             _out.End(contextId, isCommand: false, isLast, count);
             if (isLast) return;
         }

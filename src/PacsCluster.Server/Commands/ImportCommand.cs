@@ -62,12 +62,14 @@ internal static class ImportCommand
         return Parallel.ForEachAsync(Files(root, counts), parallelism, async (path, token) =>
         {
             var file = new FileInfo(path);
+            // Length and time of a link are those of the link.
+            if (file.LinkTarget is not null && file.ResolveLinkTarget(returnFinalTarget: true) is FileInfo { Exists: true } target) file = target;
             if (file.Exists && journal.Has(parent, file))
             {
                 counts.AddEarlier();
                 return;
             }
-            (ImportResult result, string? reason) = await OneAsync(store, file, token);
+            (ImportResult result, string? reason) = await OneAsync(store, Path.GetFileName(path), file, token);
             counts.Add(result, file.Exists ? file.Length : 0, reason, Path.GetRelativePath(parent, path));
             // What was refused is tried again by the next run: the reason may be gone by then.
             if (result is not ImportResult.Refused && file.Exists) journal.Add(parent, file);
@@ -89,9 +91,9 @@ internal static class ImportCommand
         counts.FoundAll = true;
     }
 
-    private static async Task<(ImportResult, string?)> OneAsync(ImportFile store, FileInfo file, CancellationToken ct)
+    private static async Task<(ImportResult, string?)> OneAsync(ImportFile store, string name, FileInfo file, CancellationToken ct)
     {
-        if (file.Name.Equals("DICOMDIR", StringComparison.OrdinalIgnoreCase)) return (ImportResult.Skipped, "DICOMDIR");
+        if (name.Equals("DICOMDIR", StringComparison.OrdinalIgnoreCase)) return (ImportResult.Skipped, "DICOMDIR");
         try
         {
             await using var stream = new FileStream(file.FullName, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0, FileOptions.SequentialScan);
