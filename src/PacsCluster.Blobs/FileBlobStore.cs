@@ -20,6 +20,17 @@ public sealed record FileBlobStoreOptions
 
     /// <summary>Blobs put into one sub-folder before the next is begun. Default 2,000; 1 to 100,000.</summary>
     public int BlobsPerFolder { get; init; } = 2000;
+
+    /// <summary>What is wrong with the options, a line each; empty when nothing is.</summary>
+    public IReadOnlyList<string> Validate()
+    {
+        List<string> errors = [];
+        if (string.IsNullOrWhiteSpace(Folder)) errors.Add($"{nameof(Folder)}: must name a folder");
+        if (string.IsNullOrWhiteSpace(Name)) errors.Add($"{nameof(Name)}: must not be empty");
+        if (CommitThreads is < 1 or > 256) errors.Add($"{nameof(CommitThreads)}: 1 to 256");
+        if (BlobsPerFolder is < 1 or > 100_000) errors.Add($"{nameof(BlobsPerFolder)}: 1 to 100000");
+        return errors;
+    }
 }
 
 /// <summary>
@@ -48,8 +59,7 @@ public sealed partial class FileBlobStore : IBlobStore
     /// <exception cref="BlobStoreFullException">No room for a folder.</exception>
     public FileBlobStore(FileBlobStoreOptions options, TimeProvider time)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(options.CommitThreads is >= 1 and <= 256, true, nameof(options.CommitThreads));
-        ArgumentOutOfRangeException.ThrowIfNotEqual(options.BlobsPerFolder is >= 1 and <= 100_000, true, nameof(options.BlobsPerFolder));
+        if (options.Validate() is { Count: > 0 } errors) throw new ArgumentException(string.Join("; ", errors), nameof(options));
         _options = options with { Folder = Path.GetFullPath(options.Folder) };
         _time = time;
         _temporaryFolder = Path.Combine(_options.Folder, "tmp");

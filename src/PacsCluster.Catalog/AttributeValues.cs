@@ -52,21 +52,26 @@ public sealed class AttributeValues : IEquatable<AttributeValues>
     /// <summary>The text of an attribute at the top level of the data set; null when it is empty or has no column at this level.</summary>
     public string? this[Tag tag] => Columns.Find(Level, tag) is { } column ? _values[column.Ordinal] : null;
 
-    /// <summary>A copy with one value changed; unchanged when the attribute has no column here.</summary>
+    /// <summary>A copy with one value changed; itself when that changes nothing or the attribute has no column here.</summary>
     public AttributeValues With(Tag tag, string? value)
     {
         if (Columns.Find(Level, tag) is not { } column) return this;
+        value = column.Normalize(value);
+        if (value == _values[column.Ordinal]) return this;
         string?[] copy = [.. _values];
-        copy[column.Ordinal] = column.Normalize(value);
+        copy[column.Ordinal] = value;
         return new AttributeValues(Level, copy);
     }
 
-    /// <summary>A copy where each attribute that is empty here takes the value of <paramref name="other"/>.</summary>
+    /// <summary>A copy where each attribute that is empty here takes the value of <paramref name="other"/>, of the same level; itself when that changes nothing.</summary>
     public AttributeValues FillFrom(AttributeValues other)
     {
-        string?[] copy = [.. _values];
-        for (int i = 0; i < copy.Length; i++) copy[i] ??= other._values[i];
-        return new AttributeValues(Level, copy);
+        string?[]? copy = null;
+        for (int i = 0; i < _values.Length; i++)
+        {
+            if (_values[i] is null && other._values[i] is { } value) (copy ??= [.. _values])[i] = value;
+        }
+        return copy is null ? this : new AttributeValues(Level, copy);
     }
 
     /// <summary>Same level and same texts.</summary>

@@ -83,6 +83,13 @@ public sealed class FileBlobStoreTests : BlobStoreConformance
     }
 
     [Fact]
+    public void Wrong_options_are_all_said_at_once()
+    {
+        ArgumentException error = Assert.Throws<ArgumentException>(() => new FileBlobStore(new FileBlobStoreOptions { Folder = "", CommitThreads = 0, BlobsPerFolder = 0 }, _time));
+        foreach (string name in (string[])["Folder", "CommitThreads", "BlobsPerFolder"]) Assert.Contains(name + ":", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Disk_full_is_said_by_name_leaves_nothing_and_passes()
     {
         using var disk = await SmallDisk.MountAsync(_folder.At("disk"), kibibytes: 2048);

@@ -43,7 +43,7 @@ public sealed class SqliteMeasureTests(ITestOutputHelper output)
     [Fact(Explicit = true)]
     public async Task Commits()
     {
-        const int batch = 8, batches = 500;
+        const int batch = 8, batches = 2000;
         using var folder = new TempFolder();
         await using SqliteCatalog catalog = await SqliteCatalog.OpenAsync(new SqliteCatalogOptions { Path = folder.At("catalog.db") }, TimeProvider.System, Ct);
         ICatalogWriter writer = catalog;

@@ -64,6 +64,17 @@ public sealed class UnitTests
         Assert.Equal(matches, moment.From >= range.Low && moment.From < range.High);
     }
 
+    [Fact]
+    public void Attributes_that_do_not_change_are_the_same_object()
+    {
+        Dicom.Tag name = new(0x0010_0010), sex = new(0x0010_0040);
+        AttributeValues one = AttributeValues.Empty(QueryLevel.Patient).With(name, "A^B");
+        Assert.Same(one, one.With(name, "A^B"));
+        Assert.Same(one, one.FillFrom(AttributeValues.Empty(QueryLevel.Patient).With(name, "C^D")));
+        AttributeValues filled = one.FillFrom(AttributeValues.Empty(QueryLevel.Patient).With(name, "C^D").With(sex, "F"));
+        Assert.Equal(("A^B", "F"), (filled[name], filled[sex]));
+    }
+
     [Theory]
     [InlineData("Müller^Jürgen", "muller^jurgen")]
     [InlineData(" SMITH ^ John ^^^ ", "smith^john")]

@@ -121,7 +121,8 @@ internal sealed class SqliteFault(int result, string message) : Exception($"SQLi
 
     private int Primary => result & 0xFF;
 
-    public bool IsFull => Primary == raw.SQLITE_FULL || result == raw.SQLITE_IOERR_WRITE;
+    // A quota that is reached shows as a failed write, and a disk too full for the shared index as a failed growth of it.
+    public bool IsFull => Primary == raw.SQLITE_FULL || result is raw.SQLITE_IOERR_WRITE or raw.SQLITE_IOERR_SHMSIZE;
 
     public bool IsInterrupt => Primary == raw.SQLITE_INTERRUPT;
 
