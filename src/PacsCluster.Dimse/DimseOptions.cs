@@ -164,6 +164,9 @@ public sealed record KnownAE
     /// <summary>Associations open at once from it, 1 to 100,000; null takes the common limit.</summary>
     public int? MaxAssociations { get; init; }
 
+    /// <summary>Associations that we open to it at once for C-MOVE, 1 to 1,000; more moves wait for their turn (C-54). Default 10.</summary>
+    public int MaxSendAssociations { get; init; } = 10;
+
     /// <summary>Our calling AE title towards it; null takes our own.</summary>
     public string? CallingAETitle { get; init; }
 
@@ -173,6 +176,7 @@ public sealed record KnownAE
         if (Port is < 1 or > 65535) errors.Add($"Dimse:KnownAEs:{AETitle}:Port: {Port} is not in 1 to 65535");
         if (Host is { Length: 0 }) errors.Add($"Dimse:KnownAEs:{AETitle}:Host: is empty");
         if (MaxAssociations is < 1 or > 100_000) errors.Add($"Dimse:KnownAEs:{AETitle}:MaxAssociations: {MaxAssociations} is not in 1 to 100000");
+        if (MaxSendAssociations is < 1 or > 1000) errors.Add($"Dimse:KnownAEs:{AETitle}:MaxSendAssociations: {MaxSendAssociations} is not in 1 to 1000");
         if (CallingAETitle is { } calling && !AssociationPolicy.IsValidAETitle(calling)) errors.Add($"Dimse:KnownAEs:{AETitle}:CallingAETitle: '{calling}' is no AE title");
     }
 }

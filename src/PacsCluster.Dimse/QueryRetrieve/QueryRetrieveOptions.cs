@@ -13,7 +13,8 @@ public sealed record QueryRetrieveOptions
     /// <summary>A pending response of C-MOVE and C-GET comes at least after this many instances. Default 10, 1 to 10,000.</summary>
     public int PendingEveryInstances { get; init; } = 10;
 
-    /// <summary>A pending response of C-MOVE and C-GET comes with the first instance that is done after this time. Default 1 s, 0 to 1 min.</summary>
+    /// <summary>A pending response of C-MOVE comes after this time even if no instance was done; one of C-GET with the first instance that is done
+    /// after it. Default 1 s, 10 ms to 1 min.</summary>
     public TimeSpan PendingInterval { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>Instances opened ahead of the one being sent. Default 2, 0 to 16. Each costs an open file and a buffer.</summary>
@@ -38,7 +39,7 @@ public sealed record QueryRetrieveOptions
         Range(nameof(FindMatchesMax), FindMatchesMax, 1, 10_000_000);
         Range(nameof(RetrieveInstancesMax), RetrieveInstancesMax, 1, 5_000_000);
         Range(nameof(PendingEveryInstances), PendingEveryInstances, 1, 10_000);
-        Range(nameof(PendingInterval), PendingInterval, TimeSpan.Zero, TimeSpan.FromMinutes(1));
+        Range(nameof(PendingInterval), PendingInterval, TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(1));
         Range(nameof(ReadAheadInstances), ReadAheadInstances, 0, 16);
         Range(nameof(MoveReconnects), MoveReconnects, 0, 100);
         Range(nameof(MoveReconnectDelay), MoveReconnectDelay, TimeSpan.Zero, TimeSpan.FromMinutes(10));

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using PacsCluster.Catalog;
 using PacsCluster.Dicom;
@@ -7,6 +8,9 @@ namespace PacsCluster.Dimse;
 
 internal sealed partial class QueryRetrieveScp
 {
+    /// <summary>Associations that each destination may still be sent; by its AE title, of which the options have a bounded number.</summary>
+    private readonly ConcurrentDictionary<string, SemaphoreSlim> _turns = new(StringComparer.Ordinal);
+
     /// <summary>Serves a C-MOVE-RQ to its final response: the instances go to the Move Destination over associations of our own (C-53, C-54).
     /// Returns the status answered.</summary>
     public async Task<ushort> MoveAsync(DimseRequest request)
@@ -17,12 +21,39 @@ internal sealed partial class QueryRetrieveScp
         (List<InstanceLocation> instances, refusal) = await LocateAsync(request, QueryRetrieveVerb.Move);
         if (refusal is not null) return await AnswerAsync(request, refusal);
         var move = new Move(request, destination!, new SubOperations(request.Command, instances.Count, options.QueryRetrieve, Stopwatch.GetElapsedTime(start)), start);
-        foreach (PlannedAssociation planned in PlannedAssociation.Plan(instances))
+        using var done = CancellationTokenSource.CreateLinkedTokenSource(request.Aborted);
+        Task reporting = ReportAsync(move, done.Token);
+        try
         {
-            await SendPlannedAsync(move, planned);
-            if (request.CancelRequested.IsCancellationRequested) break;
+            foreach (PlannedAssociation planned in PlannedAssociation.Plan(instances))
+            {
+                await SendPlannedAsync(move, planned);
+                if (request.CancelRequested.IsCancellationRequested) break;
+            }
+        }
+        finally
+        {
+            await done.CancelAsync();
+            await reporting;
         }
         return await EndRetrieveAsync(request, move.Operations, start);
+    }
+
+    /// <summary>Tells the requestor that the move is alive while a destination is slow, or busy with other moves.</summary>
+    private async Task ReportAsync(Move move, CancellationToken done)
+    {
+        using var timer = new PeriodicTimer(options.QueryRetrieve.PendingInterval, time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(done))
+            {
+                if (move.Operations.Pending(Stopwatch.GetElapsedTime(move.Start)) is { } pending) await move.Request.SendPendingAsync(pending, flush: true);
+            }
+        }
+        catch (Exception e) when (e is OperationCanceledException or AssociationEndedException)
+        {
+            // Done; or the requestor is gone, of which the move hears by its own.
+        }
     }
 
     private (KnownAE? Destination, CommandSet? Refusal) FindDestination(DimseRequest request)
@@ -46,10 +77,19 @@ internal sealed partial class QueryRetrieveScp
         int next = 0;
         int lossesInARow = 0;
         CancellationToken cancel = move.Request.CancelRequested;
+        SemaphoreSlim turn = _turns.GetOrAdd(move.Destination.AETitle, _ => new SemaphoreSlim(move.Destination.MaxSendAssociations));
         while (next < planned.Instances.Count && !cancel.IsCancellationRequested)
         {
             string why;
             int before = next;
+            try
+            {
+                await turn.WaitAsync(cancel);
+            }
+            catch (OperationCanceledException)
+            {
+                break;
+            }
             try
             {
                 next = await SendOverOneAsync(move, planned, next, sent => next = sent);
@@ -68,6 +108,10 @@ internal sealed partial class QueryRetrieveScp
                 // Our own bytes failed in the middle of an instance, and the association with it: this one is not tried again.
                 why = e.Message;
                 move.Operations.Fail(planned.Instances[next++].SopInstanceUid);
+            }
+            finally
+            {
+                turn.Release();
             }
             move.Request.Aborted.ThrowIfCancellationRequested();
             Log.DestinationLost(logger, move.Request.ConnectionId, move.Request.Association.CallingAETitle, move.Destination.AETitle, planned.Instances.Count - next, why);

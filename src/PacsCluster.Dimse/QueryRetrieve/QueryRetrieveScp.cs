@@ -7,7 +7,7 @@ using PacsCluster.Engine;
 namespace PacsCluster.Dimse;
 
 /// <summary>Query/Retrieve Service Class as SCP (PS3.4 annex C), Patient Root and Study Root: C-FIND from the catalog's cursor, C-MOVE and C-GET
-/// from the engine's <see cref="Retrieve"/>. Stateless: one object serves all associations. A host without a catalog offers nothing of it.</summary>
+/// from the engine's <see cref="Retrieve"/>. One object serves all associations; all it remembers is who is being sent to. A host without a catalog offers nothing of it.</summary>
 internal sealed partial class QueryRetrieveScp(
     DimseOptions options, TimeProvider time, ILogger<QueryRetrieveScp> logger, ICatalog? catalog = null, Retrieve? retrieve = null)
 {

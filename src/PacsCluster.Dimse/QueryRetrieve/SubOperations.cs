@@ -4,7 +4,7 @@ using PacsCluster.Dicom.Network;
 namespace PacsCluster.Dimse;
 
 /// <summary>Counts the C-STORE sub-operations of one C-MOVE or C-GET and says what to answer (PS3.4 C.4.2.1, C.4.3.1; C-53, C-56). No I/O, no clock;
-/// for one caller at a time.</summary>
+/// one caller counts, and any asks for pending responses.</summary>
 internal sealed class SubOperations
 {
     /// <summary>Failed SOP Instance UID List (0008,0058).</summary>
@@ -13,6 +13,7 @@ internal sealed class SubOperations
     // A UI element of explicit VR counts its bytes in 16 bits: more UIDs than that are counted as failed, but not listed.
     private const int ListMaxBytes = 65534;
 
+    private readonly Lock _gate = new();
     private readonly CommandSet _request;
     private readonly List<string> _failedUids = [];
     private readonly int _pendingEvery;
@@ -54,37 +55,38 @@ internal sealed class SubOperations
     /// <summary>Counts one by the status that its receiver gave.</summary>
     public void Count(string sopInstanceUid, ushort status)
     {
-        switch (DimseStatus.Categorize(status))
+        lock (_gate)
         {
-            case StatusCategory.Success:
-                Completed++;
-                Remaining--;
-                break;
-            case StatusCategory.Warning:
-                Warning++;
-                Remaining--;
-                break;
-            default:
-                Fail(sopInstanceUid);
-                break;
+            Remaining--;
+            switch (DimseStatus.Categorize(status))
+            {
+                case StatusCategory.Success:
+                    Completed++;
+                    break;
+                case StatusCategory.Warning:
+                    Warning++;
+                    break;
+                default:
+                    Failed++;
+                    _failedUids.Add(sopInstanceUid);
+                    break;
+            }
         }
     }
 
-    /// <summary>Counts one that failed or could not be sent.</summary>
-    public void Fail(string sopInstanceUid)
-    {
-        Failed++;
-        Remaining--;
-        _failedUids.Add(sopInstanceUid);
-    }
+    /// <summary>Counts one that could not be sent.</summary>
+    public void Fail(string sopInstanceUid) => Count(sopInstanceUid, DimseStatus.ProcessingFailure);
 
     /// <summary>A pending response when one is due, and more is to come.</summary>
     public CommandSet? Pending(TimeSpan now)
     {
-        if (Remaining == 0 || (Done - _doneAtPending < _pendingEvery && now - _pendingAt < _pendingInterval)) return null;
-        _doneAtPending = Done;
-        _pendingAt = now;
-        return WithCounters(_request.Respond(DimseStatus.Pending), withRemaining: true);
+        lock (_gate)
+        {
+            if (Remaining == 0 || (Done - _doneAtPending < _pendingEvery && now - _pendingAt < _pendingInterval)) return null;
+            _doneAtPending = Done;
+            _pendingAt = now;
+            return WithCounters(_request.Respond(DimseStatus.Pending), withRemaining: true);
+        }
     }
 
     /// <summary>The last response, after all: success, a warning when some failed or were stored with a warning, a failure when none was stored.</summary>

@@ -9,17 +9,15 @@ public sealed class GetTests(RetrievePopulation population) : IClassFixture<Retr
     private const string Ct = "1.2.840.10008.5.1.4.1.1.2";
     private const string Mr = "1.2.840.10008.5.1.4.1.1.4";
 
-    [Theory]
-    [InlineData("", 1, "LittleEndianExplicit")]
-    [InlineData("+xd", 1, "Deflated")]
-    public async Task C_56_getscu_gets_a_deflated_instance_in_what_it_takes(string option, int count, string syntax)
+    [Fact]
+    public async Task C_56_getscu_gets_a_deflated_instance_inflated()
     {
         using var folder = new TempFolder();
-        ToolResult result = await GetscuAsync(folder, option, "QueryRetrieveLevel=STUDY", "StudyInstanceUID=" + RetrievePopulation.Deflated);
+        ToolResult result = await GetscuAsync(folder, "-v", "QueryRetrieveLevel=STUDY", "StudyInstanceUID=" + RetrievePopulation.Deflated);
         Assert.True(result.ExitCode == 0, result.Output);
-        await population.AssertSameAsync(folder.Path, count);
+        await population.AssertSameAsync(folder.Path, 1);
         ToolResult dump = await Tool.RunAsync("dcmdump", ["+P", "0002,0010", .. Directory.GetFiles(folder.Path)]);
-        Assert.Contains(syntax, dump.Output, StringComparison.Ordinal);
+        Assert.Contains("=LittleEndianExplicit", dump.Output, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -140,6 +140,50 @@ public sealed class MoveTests(RetrievePopulation population) : IClassFixture<Ret
     }
 
     [Fact]
+    public async Task C_53_pending_responses_come_at_the_interval_while_a_destination_is_slow()
+    {
+        int received = 0;
+        (DimseResponse final, List<CommandSet> pending) = await MoveToOwnScpAsync(4, async (_, _) =>
+        {
+            if (++received == 1) await Task.Delay(2500, TestContext.Current.CancellationToken);
+        }, CancellationToken.None, "QueryRetrieveLevel=STUDY", "StudyInstanceUID=" + RetrievePopulation.Radiotherapy);
+        AssertFinal(final, DimseStatus.Success, completed: 3, failed: 0);
+        Assert.Contains(pending, response => response.Remaining == 3);
+    }
+
+    [Fact]
+    public async Task C_54_a_destination_gets_as_many_associations_at_once_as_it_may_and_the_other_moves_wait()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        int port = ((IPEndPoint)listener.LocalEndpoint).Port;
+        await using ArchiveServer server = await ArchiveServer.StartAsync(new DimseOptions { KnownAEs = [new KnownAE { AETitle = "SMALL", Host = "127.0.0.1", Port = port, MaxSendAssociations = 1 }] });
+        await server.StoreAsync(Corpus.File("dicompyler/tests/testdata/example_data/ct.0.dcm"));
+        await server.StoreAsync(Corpus.File("dicompyler/tests/testdata/example_data/rtplan.dcm"));
+        var open = new System.Collections.Concurrent.ConcurrentDictionary<DimseConnection, bool>();
+        int most = 0, stores = 0;
+        using var stop = new CancellationTokenSource();
+        Task serving = ServeAsync(listener, async (_, connection) =>
+        {
+            open[connection] = true;
+            most = Math.Max(most, open.Count);
+            await Task.Delay(50, CancellationToken.None);
+            // Two instances an association: after the second one its turn may end at any moment.
+            if (Interlocked.Increment(ref stores) % 2 == 0) open.Clear();
+        }, stop.Token);
+        DimseResponse[] finals = await Task.WhenAll(Enumerable.Range(0, 3).Select(async _ =>
+        {
+            await using DimseClient client = await DimseClient.ConnectAsync(server.Peer, ContextPlan.For(WellKnownUids.StudyRootMove), new DimseClientOptions(), CancellationToken.None);
+            DataSet identifier = FindTests.Identifier(["QueryRetrieveLevel=STUDY", "StudyInstanceUID=" + RetrievePopulation.Radiotherapy]);
+            return await client.MoveAsync(WellKnownUids.StudyRootMove, identifier, "SMALL", null, CancellationToken.None);
+        }));
+        await stop.CancelAsync();
+        await serving;
+        Assert.All(finals, final => AssertFinal(final, DimseStatus.Success, completed: 2, failed: 0));
+        Assert.Equal((1, 6), (most, stores));
+    }
+
+    [Fact]
     public async Task C_54_a_lost_association_is_opened_again_and_goes_on_where_it_broke()
     {
         int accepted = 0, received = 0;
@@ -246,9 +290,17 @@ public sealed class MoveTests(RetrievePopulation population) : IClassFixture<Ret
     private Task<(DimseResponse Final, List<CommandSet> Pending)> MoveToOwnScpAsync(int destination, Action<CommandSet, DimseConnection> received, params string[] keys) =>
         MoveToOwnScpAsync(destination, received, CancellationToken.None, keys);
 
+    private Task<(DimseResponse Final, List<CommandSet> Pending)> MoveToOwnScpAsync(
+        int destination, Action<CommandSet, DimseConnection> received, CancellationToken cancel, params string[] keys) =>
+        MoveToOwnScpAsync(destination, (command, connection) =>
+        {
+            received(command, connection);
+            return Task.CompletedTask;
+        }, cancel, keys);
+
     /// <summary>Moves to an SCP of the test's own, which says 0000 to all and shows each request.</summary>
     private async Task<(DimseResponse Final, List<CommandSet> Pending)> MoveToOwnScpAsync(
-        int destination, Action<CommandSet, DimseConnection> received, CancellationToken cancel, params string[] keys)
+        int destination, Func<CommandSet, DimseConnection, Task> received, CancellationToken cancel, params string[] keys)
     {
         using var listener = new TcpListener(IPAddress.Loopback, population.Ports[destination]);
         listener.Start();
@@ -263,34 +315,44 @@ public sealed class MoveTests(RetrievePopulation population) : IClassFixture<Ret
         return (final, pending);
     }
 
-    private static async Task ServeAsync(TcpListener listener, Action<CommandSet, DimseConnection> received, CancellationToken stop)
+    /// <summary>Accepts associations, several at once, until stopped.</summary>
+    private static async Task ServeAsync(TcpListener listener, Func<CommandSet, DimseConnection, Task> received, CancellationToken stop)
     {
-        while (!stop.IsCancellationRequested)
+        var open = new List<Task>();
+        try
         {
-            try
+            while (true) open.Add(ServeOneAsync(await listener.AcceptSocketAsync(stop), received));
+        }
+        catch (OperationCanceledException)
+        {
+            await Task.WhenAll(open);
+        }
+    }
+
+    private static async Task ServeOneAsync(Socket socket, Func<CommandSet, DimseConnection, Task> received)
+    {
+        try
+        {
+            var settings = new DimseConnectionSettings("T", "127.0.0.1", IsRequestor: false, 64 * 1024, 1024 * 1024, new DimseTimeouts(), TimeProvider.System);
+            await using var connection = new DimseConnection(new DicomSocketStream(socket, 0), settings);
+            AssociateRequest request = await connection.ReceiveAssociateAsync();
+            await connection.AcceptAsync(request, AssociationPolicy.Decide(request, new AcceptorRules
             {
-                Socket socket = await listener.AcceptSocketAsync(stop);
-                var settings = new DimseConnectionSettings("T", "127.0.0.1", IsRequestor: false, 64 * 1024, 1024 * 1024, new DimseTimeouts(), TimeProvider.System);
-                await using var connection = new DimseConnection(new DicomSocketStream(socket, 0), settings);
-                AssociateRequest request = await connection.ReceiveAssociateAsync();
-                await connection.AcceptAsync(request, AssociationPolicy.Decide(request, new AcceptorRules
-                {
-                    AcceptsCalled = _ => true,
-                    AcceptsCalling = _ => true,
-                    FindRule = _ => new AbstractSyntaxRule { AcceptsTransferSyntax = _ => true },
-                    MaxPduBytes = 64 * 1024,
-                }));
-                while (await connection.ReadCommandAsync(TimeSpan.FromSeconds(30)) is { } message)
-                {
-                    await connection.DrainDataSetAsync();
-                    received(message.Command, connection);
-                    await connection.SendAsync(message.Context.Id, message.Command.Respond(DimseStatus.Success));
-                }
-            }
-            catch (Exception e) when (e is AssociationEndedException or OperationCanceledException)
+                AcceptsCalled = _ => true,
+                AcceptsCalling = _ => true,
+                FindRule = _ => new AbstractSyntaxRule { AcceptsTransferSyntax = _ => true },
+                MaxPduBytes = 64 * 1024,
+            }));
+            while (await connection.ReadCommandAsync(TimeSpan.FromSeconds(30)) is { } message)
             {
-                // The next association, or the end.
+                await connection.DrainDataSetAsync();
+                await received(message.Command, connection);
+                await connection.SendAsync(message.Context.Id, message.Command.Respond(DimseStatus.Success));
             }
+        }
+        catch (AssociationEndedException)
+        {
+            // Cut by the test, or lost: the next association comes.
         }
     }
 }
