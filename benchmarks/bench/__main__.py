@@ -112,8 +112,10 @@ def main():
     try:
         for name in names:
             sections.say("section " + name)
+            servers.clear_leftovers()
             sections.SECTIONS[name](bench)
     finally:
+        servers.clear_leftovers()
         # What was measured before an interruption is worth its table too.
         if bench.results:
             report(bench, names, started)

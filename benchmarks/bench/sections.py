@@ -85,6 +85,7 @@ def store(bench):
     for kind, label in (("ct", "CT 0.5 MB"), ("ct40k", "40 KB"), ("us50m", "50 MB")):
         folder, _, _ = bench.files(kind)
         for round_number in range(bench.rounds):
+            servers.clear_leftovers()
             for associations in (1, 4, 8):
                 for server_class in bench.servers:
                     with server_class(bench.work) as server:

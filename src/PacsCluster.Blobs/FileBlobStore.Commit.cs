@@ -9,31 +9,24 @@ public sealed partial class FileBlobStore
     /// new one each half second) must not do; and as many as wait together share one write of the file system's journal.</summary>
     private Task CommitOnThreadAsync(FileBlobWriter writer)
     {
-        ObjectDisposedException.ThrowIf(!_commits.Writer.TryWrite(writer), this);
-        if (Interlocked.Increment(ref _commitsInHand) > Volatile.Read(ref _committersStarted)) StartCommitter();
+        lock (_commits)
+        {
+            ObjectDisposedException.ThrowIf(_commitsEnding, this);
+            _commits.Enqueue(writer);
+            if (_idleCommitters >= _commits.Count) Monitor.Pulse(_commits);
+            else if (_committers < _options.CommitThreads)
+            {
+                new Thread(RunCommitter, maxStackSize: 256 * 1024) { IsBackground = true, Name = $"blob commit {_committers++}" }.Start();
+            }
+        }
         return writer.Committed.Task;
     }
 
-    private void StartCommitter()
-    {
-        int number = Interlocked.Increment(ref _committersStarted) - 1;
-        if (number < _options.CommitThreads)
-        {
-            new Thread(RunCommitter, maxStackSize: 256 * 1024) { IsBackground = true, Name = $"blob commit {number}" }.Start();
-        }
-        else Interlocked.Decrement(ref _committersStarted);
-    }
-
+    /// <summary>Waits on a monitor, because that sleeps at once: a blocking wait on a task or channel spins first, and that is the sender's time.</summary>
     private void RunCommitter()
     {
-        while (true)
+        while (NextCommit() is { } writer)
         {
-            if (!_commits.Reader.TryRead(out FileBlobWriter? writer))
-            {
-                // A thread of its own, so blocking on the channel costs nobody anything.
-                if (!_commits.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult()) return;
-                continue;
-            }
             try
             {
                 writer.CommitNow();
@@ -43,7 +36,21 @@ public sealed partial class FileBlobStore
             {
                 writer.Committed.SetException(Fault("a blob cannot be committed", e));
             }
-            Interlocked.Decrement(ref _commitsInHand);
+        }
+    }
+
+    private FileBlobWriter? NextCommit()
+    {
+        lock (_commits)
+        {
+            while (_commits.Count == 0)
+            {
+                if (_commitsEnding) return null;
+                _idleCommitters++;
+                Monitor.Wait(_commits);
+                _idleCommitters--;
+            }
+            return _commits.Dequeue();
         }
     }
 

@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
-using System.Threading.Channels;
 
 namespace PacsCluster.Blobs;
 
@@ -48,9 +47,10 @@ public sealed partial class FileBlobStore : IBlobStore
     private readonly TimeProvider _time;
     private readonly string _temporaryFolder;
     private readonly Lock _folderLock = new();
-    private readonly Channel<FileBlobWriter> _commits = Channel.CreateUnbounded<FileBlobWriter>();
-    private int _committersStarted;
-    private int _commitsInHand;
+    private readonly Queue<FileBlobWriter> _commits = new();
+    private int _committers;
+    private int _idleCommitters;
+    private bool _commitsEnding;
     private string _folderDigits = "";
     private int _folderBlobs;
 
@@ -175,7 +175,11 @@ public sealed partial class FileBlobStore : IBlobStore
     /// <summary>Ends the commit threads after the commits that wait. Writers still open are left to their owners.</summary>
     public ValueTask DisposeAsync()
     {
-        _commits.Writer.TryComplete();
+        lock (_commits)
+        {
+            _commitsEnding = true;
+            Monitor.PulseAll(_commits);
+        }
         return ValueTask.CompletedTask;
     }
 

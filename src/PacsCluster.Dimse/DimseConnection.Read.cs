@@ -344,7 +344,7 @@ internal sealed partial class DimseConnection
     {
         if (_inEnd == _inStart)
         {
-            if (destination.Length >= DirectBytes)
+            if (destination.Length >= DirectBytes || IsInLongFragment)
             {
                 int received = await ReceiveAsync(destination, _settings.Timeouts.Receive);
                 return received > 0 ? received : throw Lost();
@@ -356,6 +356,9 @@ internal sealed partial class DimseConnection
         _inStart += count;
         return count;
     }
+
+    /// <summary>The sender's fragments are long: only headers pass through our buffer.</summary>
+    private bool IsInLongFragment => _inDataSet && _pdv.Length >= LongFragmentBytes;
 
     /// <summary>Has at least so many bytes in the buffer.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
@@ -370,7 +373,7 @@ internal sealed partial class DimseConnection
         }
         while (_inEnd < count)
         {
-            int room = _inDataSet && _pdv.Length >= LongFragmentBytes ? count - _inEnd : InBufferBytes - _inEnd;
+            int room = (IsInLongFragment ? Math.Max(count, PduHeader.Size + PdvHeader.Size) : InBufferBytes) - _inEnd;
             int received = await ReceiveAsync(_in.AsMemory(_inEnd, room), wait);
             if (received == 0) throw Lost();
             _inEnd += received;

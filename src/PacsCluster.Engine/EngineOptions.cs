@@ -9,9 +9,9 @@ public sealed record EngineOptions
     /// <summary>Differences from <see cref="Policy"/> by calling AE title (exact, trimmed).</summary>
     public IReadOnlyDictionary<string, StorePolicyOverride> CallingAETitles { get; init; } = new Dictionary<string, StorePolicyOverride>();
 
-    /// <summary>Bytes of the buffer that each store in flight reads through. Default 262,144 (256 KiB), 16,384 to 4,194,304. Larger ones cost
-    /// memory per association, smaller ones calls per instance.</summary>
-    public int ReadBufferBytes { get; init; } = 256 * 1024;
+    /// <summary>Bytes of the buffer that each store in flight reads through. Default 1,048,576 (1 MiB), 16,384 to 4,194,304. Larger ones cost
+    /// memory per association, smaller ones calls per instance; an instance that fits is digested while the disk flushes it.</summary>
+    public int ReadBufferBytes { get; init; } = 1024 * 1024;
 
     /// <summary>Bytes of header (attributes without bulk values) kept per instance in memory and catalog. Sequences beyond are left to the blob.
     /// Default 67,108,864 (64 MiB), 1 MiB to 1 GiB.</summary>

@@ -52,9 +52,9 @@ public sealed class Ingest
             try
             {
                 await using var receiver = new Receiver(_blobs, reader, origin, _options.ReadBufferBytes);
-                WrittenBlob blob = await receiver.ReceiveAsync(dataSet, cancellationToken);
-                length = blob.Length;
-                outcome = await CommitAsync(receiver, blob, reader, origin);
+                await receiver.ReceiveAsync(dataSet, cancellationToken);
+                length = receiver.Length;
+                outcome = await CommitAsync(receiver, reader, origin);
             }
             catch (DicomFormatException fault)
             {
@@ -82,13 +82,15 @@ public sealed class Ingest
     }
 
     // Takes no token: from the blob's commit on, the instance's fate is ours to settle.
-    private async Task<StoreOutcome> CommitAsync(Receiver receiver, WrittenBlob blob, PushReader reader, StoreOrigin origin)
+    private async Task<StoreOutcome> CommitAsync(Receiver receiver, PushReader reader, StoreOrigin origin)
     {
         StorePolicy policy = _options.PolicyFor(origin.CallingAETitle);
         Judgement judged = CandidateReader.Judge(reader.Header, origin, policy);
         if (judged.Refusal is { } refusal) return refusal;
+        Task durable = receiver.CommitAsync();
+        WrittenBlob blob = receiver.Written();
         Candidate candidate = CandidateReader.Read(judged, reader, blob, origin, policy, _time.GetUtcNow());
-        await receiver.CommitAsync();
+        await durable;
         Decision decision;
         try
         {

@@ -12,39 +12,49 @@ internal sealed class Receiver(IBlobStore blobs, PushReader reader, StoreOrigin 
     // Room in front of the first bytes, so that File Meta Information and data set go out in one write. What does not fit is written by itself.
     private const int HeadRoom = 2048;
 
+    // Written as soon as it is full, while the sender goes on; all pieces that the buffer holds are digested together.
+    private const int PieceBytes = 256 * 1024;
+
     private static readonly Tag s_sopClassUid = new(0x00080016), s_sopInstanceUid = new(0x00080018);
 
-    private readonly byte[] _buffer = ArrayPool<byte>.Shared.Rent(HeadRoom + bufferBytes);
+    private readonly byte[] _buffer = ArrayPool<byte>.Shared.Rent(bufferBytes);
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private BlobWriter? _blob;
-
+    private int _undigested = HeadRoom;
+    private int _end = HeadRoom;
     private int _dataSetOffset;
 
     /// <summary>Reads to the end; the blob is written then, and not durable yet.</summary>
-    public async Task<WrittenBlob> ReceiveAsync(Stream dataSet, CancellationToken cancellationToken)
+    public async Task ReceiveAsync(Stream dataSet, CancellationToken cancellationToken)
     {
-        Memory<byte> room = _buffer.AsMemory(HeadRoom, bufferBytes);
-        bool isFirst = true;
-        int filled;
-        do
+        while (true)
         {
-            filled = await FillAsync(dataSet, room, cancellationToken);
-            if (filled == 0 && !isFirst) break;
+            if (_end == bufferBytes) Digest();
+            Memory<byte> room = _buffer.AsMemory(_end, Math.Min(PieceBytes, bufferBytes - _end));
+            int filled = await FillAsync(dataSet, room, cancellationToken);
             reader.Feed(room.Span[..filled]);
-            // The parser has seen the whole header when the buffer holds it, which all but freaks do.
+            // The parser has seen the whole header when the first piece holds it, which all but freaks do.
             if (filled < room.Length) reader.Complete();
-            if (isFirst) await StartAsync(room[..filled], cancellationToken);
-            else await WriteAsync(room[..filled], cancellationToken);
-            isFirst = false;
-            if (filled < room.Length) break;
+            if (_blob is null) await StartAsync(filled, cancellationToken);
+            else await _blob.WriteAsync(room[..filled], cancellationToken);
+            _end += filled;
+            if (filled < room.Length) return;
         }
-        while (true);
-        if (filled == 0) reader.Complete();
-        return new WrittenBlob(_blob!.Key, _blob.Length, _dataSetOffset, _hash.GetHashAndReset());
     }
 
-    /// <summary>Makes the blob durable.</summary>
-    public ValueTask CommitAsync() => _blob!.CommitAsync(CancellationToken.None);
+    /// <summary>Bytes of the blob so far.</summary>
+    public long Length => _blob!.Length;
+
+    /// <summary>Begins to make the blob durable; it is when the task has ended well.</summary>
+    public Task CommitAsync() => _blob!.CommitAsync(CancellationToken.None).AsTask();
+
+    /// <summary>What was written. Digests what the buffer holds: an instance that fits into it (a CT slice does) is digested while the disk flushes
+    /// it, when this is called after <see cref="CommitAsync"/>.</summary>
+    public WrittenBlob Written()
+    {
+        Digest();
+        return new WrittenBlob(_blob!.Key, _blob.Length, _dataSetOffset, _hash.GetHashAndReset());
+    }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -67,7 +77,7 @@ internal sealed class Receiver(IBlobStore blobs, PushReader reader, StoreOrigin 
         return filled;
     }
 
-    private async ValueTask StartAsync(Memory<byte> first, CancellationToken cancellationToken)
+    private async ValueTask StartAsync(int filled, CancellationToken cancellationToken)
     {
         DataSet header = reader.Header;
         string sopClassUid = UidCheck.Trim(header.GetString(s_sopClassUid)) ?? origin.AffectedSopClassUid ?? "";
@@ -78,18 +88,20 @@ internal sealed class Receiver(IBlobStore blobs, PushReader reader, StoreOrigin 
         _blob = await blobs.CreateAsync(cancellationToken);
         if (fileMeta.Length <= HeadRoom)
         {
-            int start = HeadRoom - fileMeta.Length;
-            fileMeta.CopyTo(_buffer.AsSpan(start));
-            await WriteAsync(_buffer.AsMemory(start, fileMeta.Length + first.Length), cancellationToken);
-            return;
+            _undigested = HeadRoom - fileMeta.Length;
+            fileMeta.CopyTo(_buffer.AsSpan(_undigested));
         }
-        await WriteAsync(fileMeta, cancellationToken);
-        await WriteAsync(first, cancellationToken);
+        else
+        {
+            _hash.AppendData(fileMeta);
+            await _blob.WriteAsync(fileMeta, cancellationToken);
+        }
+        await _blob.WriteAsync(_buffer.AsMemory(_undigested, HeadRoom + filled - _undigested), cancellationToken);
     }
 
-    private ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    private void Digest()
     {
-        _hash.AppendData(bytes.Span);
-        return _blob!.WriteAsync(bytes, cancellationToken);
+        _hash.AppendData(_buffer.AsSpan(_undigested.._end));
+        _undigested = _end = HeadRoom;
     }
 }

@@ -1,4 +1,3 @@
-using System.Threading.Channels;
 
 namespace PacsCluster.Catalog.Sqlite;
 
@@ -6,8 +5,11 @@ namespace PacsCluster.Catalog.Sqlite;
 /// from everybody else. Work is done in the order in which it came.</summary>
 internal sealed class WriterThread
 {
-    private readonly Channel<Action> _work = Channel.CreateUnbounded<Action>(new UnboundedChannelOptions { SingleReader = true });
+    // A monitor, because its waiters sleep at once: a blocking wait on a task spins first, and on two cores that is the sender's time.
+    private readonly object _gate = new();
+    private readonly Queue<Action> _work = new();
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private bool _isEnding;
 
     public WriterThread() => new Thread(Run) { IsBackground = true, Name = "catalog writer" }.Start();
 
@@ -15,30 +17,52 @@ internal sealed class WriterThread
     public Task<T> RunAsync<T>(Func<T> work)
     {
         var done = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
-        ObjectDisposedException.ThrowIf(!_work.Writer.TryWrite(() =>
+        lock (_gate)
         {
-            try
+            ObjectDisposedException.ThrowIf(_isEnding, this);
+            _work.Enqueue(() =>
             {
-                done.SetResult(work());
-            }
-            catch (Exception e)
-            {
-                done.SetException(e);
-            }
-        }), this);
+                try
+                {
+                    done.SetResult(work());
+                }
+                catch (Exception e)
+                {
+                    done.SetException(e);
+                }
+            });
+            Monitor.Pulse(_gate);
+        }
         return done.Task;
     }
 
     /// <summary>Ends after the work that waits.</summary>
     public Task EndAsync()
     {
-        _work.Writer.TryComplete();
+        lock (_gate)
+        {
+            _isEnding = true;
+            Monitor.Pulse(_gate);
+        }
         return _ended.Task;
     }
 
     private void Run()
     {
-        while (_work.Reader.TryRead(out Action? work) || _work.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult()) work?.Invoke();
+        while (Next() is { } work) work();
         _ended.SetResult();
+    }
+
+    private Action? Next()
+    {
+        lock (_gate)
+        {
+            while (_work.Count == 0)
+            {
+                if (_isEnding) return null;
+                Monitor.Wait(_gate);
+            }
+            return _work.Dequeue();
+        }
     }
 }
