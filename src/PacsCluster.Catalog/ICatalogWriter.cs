@@ -22,8 +22,6 @@ internal sealed record LoadRequest
 {
     /// <summary>Studies by UID, with their series.</summary>
     public IReadOnlyCollection<string> StudyInstanceUids { get; init; } = [];
-    /// <summary>Of those studies' series only these; null for all. A study may have thousands, a batch touches few.</summary>
-    public IReadOnlySet<string>? SeriesInstanceUids { get; init; }
     /// <summary>Patients by identifier.</summary>
     public IReadOnlyCollection<PatientIdentifier> Patients { get; init; } = [];
     /// <summary>Instances by UID, in any study.</summary>

@@ -57,7 +57,7 @@ public sealed class SqliteMeasureTests(ITestOutputHelper output)
         for (int b = 0; b < batches; b++)
         {
             string[] uids = [.. Enumerable.Range(0, batch).Select(i => $"1.2.826.0.1.3680043.10.1463.1234567.{b}.{i}")];
-            LoadedState state = await writer.LoadAsync(new LoadRequest { StudyInstanceUids = ["1.2.1"], SeriesInstanceUids = new HashSet<string> { "1.2.1.1" }, SopInstanceUids = uids, NewKeys = batch * 2 }, Ct);
+            LoadedState state = await writer.LoadAsync(new LoadRequest { StudyInstanceUids = ["1.2.1"], SopInstanceUids = uids, NewKeys = batch * 2 }, Ct);
             LoadedStudy study = state.Studies["1.2.1"];
             var changes = new CatalogChanges
             {

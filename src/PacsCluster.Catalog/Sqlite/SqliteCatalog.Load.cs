@@ -8,7 +8,6 @@ public sealed partial class SqliteCatalog
         + "FROM study s CROSS JOIN patient p ON p.patient_key = s.patient_key WHERE s.study_instance_uid = ?";
 
     private static readonly string s_seriesOfStudy = $"SELECT {RowSql.SeriesColumns} FROM series r WHERE r.study_key = ? ORDER BY r.series_key";
-    private static readonly string s_seriesByUid = $"SELECT {RowSql.SeriesColumns} FROM series r WHERE r.series_instance_uid = ? AND r.study_key = ?";
 
     private static readonly string s_patientByIdentifier = $"SELECT {RowSql.PatientColumns} FROM patient_identifier n "
         + "CROSS JOIN patient m ON m.patient_key = n.patient_key CROSS JOIN patient p ON p.patient_key = coalesce(m.merged_into, m.patient_key) "
@@ -28,7 +27,7 @@ public sealed partial class SqliteCatalog
                 var state = new LoadedState(firstKey, request.NewKeys);
                 // One snapshot for all.
                 database.Execute("BEGIN");
-                foreach (string uid in request.StudyInstanceUids) LoadStudy(database, uid, request.SeriesInstanceUids, state);
+                foreach (string uid in request.StudyInstanceUids) LoadStudy(database, uid, state);
                 foreach (PatientIdentifier identifier in request.Patients) LoadPatient(database, identifier, state);
                 foreach (string uid in request.SopInstanceUids) LoadInstance(database, uid, state);
                 database.Execute("COMMIT");
@@ -37,7 +36,7 @@ public sealed partial class SqliteCatalog
             ct);
     }
 
-    private static void LoadStudy(Database database, string uid, IReadOnlySet<string>? seriesUids, LoadedState state)
+    private static void LoadStudy(Database database, string uid, LoadedState state)
     {
         StudyRow study;
         PatientRow patient;
@@ -48,18 +47,9 @@ public sealed partial class SqliteCatalog
             patient = RowSql.ReadPatient(row, RowSql.Count(RowSql.StudyColumns), LoadOtherIdentifiers(database, study.PatientKey));
         }
         List<SeriesRow> series = [];
-        if (seriesUids is null)
+        using (Statement row = database.Prepare(s_seriesOfStudy).Bind(study.Key))
         {
-            using Statement row = database.Prepare(s_seriesOfStudy).Bind(study.Key);
             while (row.Step()) series.Add(RowSql.ReadSeries(row, 0));
-        }
-        else
-        {
-            foreach (string seriesUid in seriesUids)
-            {
-                using Statement row = database.Prepare(s_seriesByUid).Bind(seriesUid).Bind(study.Key);
-                if (row.Step()) series.Add(RowSql.ReadSeries(row, 0));
-            }
         }
         state.Studies[uid] = new LoadedStudy(study, patient, series);
     }
