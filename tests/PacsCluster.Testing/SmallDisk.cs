@@ -1,9 +1,7 @@
-using PacsCluster.Testing;
-
-namespace PacsCluster.Catalog.Tests;
+namespace PacsCluster.Testing;
 
 /// <summary>A file system that is soon full: a tmpfs, which only root may mount.</summary>
-internal sealed class SmallDisk : IDisposable
+public sealed class SmallDisk : IDisposable
 {
     private SmallDisk(string path) => Path = path;
 
