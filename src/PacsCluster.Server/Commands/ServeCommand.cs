@@ -4,6 +4,7 @@ using PacsCluster.Catalog;
 using PacsCluster.Dimse;
 using PacsCluster.Server.Health;
 using PacsCluster.Server.Options;
+using PacsCluster.Web;
 
 namespace PacsCluster.Server.Commands;
 
@@ -43,7 +44,9 @@ internal static class ServeCommand
         });
         // After Kestrel, which brings its TCP transport only where no transport is there yet.
         builder.Services.AddPacsDimse(options.Dimse);
+        builder.Services.AddPacsWeb(options.Web);
         await using WebApplication web = builder.Build();
+        web.MapDicomWeb();
         web.MapHealth(node, new Readiness(node, () => Volatile.Read(ref listening)), metrics);
         try
         {

@@ -53,7 +53,7 @@ internal static class OptionsReader
         if (options.Http.Port == options.Dimse.Port) yield return $"Http:Port: {options.Http.Port} is the DICOM port already";
         if (options.StopTimeout < TimeSpan.Zero || options.StopTimeout > TimeSpan.FromMinutes(10)) yield return $"StopTimeout: {options.StopTimeout} is not between 0 and 10 min";
         if (options.MinThreads is < 1 or > 1024) yield return $"MinThreads: {options.MinThreads} is not between 1 and 1024";
-        foreach (string error in options.Dimse.Validate().Concat(options.Engine.Validate())) yield return error;
+        foreach (string error in options.Dimse.Validate().Concat(options.Engine.Validate()).Concat(options.Web.Validate())) yield return error;
         bool open = options.BeyondLoopback == ServerOptions.BeyondLoopbackWords;
         if (!open && options.BeyondLoopback.Length > 0) yield return $"BeyondLoopback: write the words \"{ServerOptions.BeyondLoopbackWords}\", or nothing";
         foreach ((string name, string bind) in new[] { ("Http:BindAddress", options.Http.BindAddress), ("Dimse:BindAddress", options.Dimse.BindAddress) })

@@ -1,5 +1,6 @@
 using PacsCluster.Dimse;
 using PacsCluster.Engine;
+using PacsCluster.Web;
 
 namespace PacsCluster.Server.Options;
 
@@ -15,8 +16,11 @@ public sealed record ServerOptions
     /// <summary>The DICOM application entity.</summary>
     public DimseOptions Dimse { get; init; } = new();
 
-    /// <summary>The health page and what comes with it.</summary>
+    /// <summary>Where HTTP listens: DICOMweb, the health page and what comes with it.</summary>
     public HttpOptions Http { get; init; } = new();
+
+    /// <summary>DICOMweb.</summary>
+    public WebOptions Web { get; init; } = new();
 
     /// <summary>Store, retrieve and their policies.</summary>
     public EngineOptions Engine { get; init; } = new();

@@ -1,0 +1,31 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace PacsCluster.Web;
+
+/// <summary>Puts DICOMweb (PS3.18) into a host: services first, then the routes.</summary>
+public static class PacsWeb
+{
+    /// <summary>Adds the services of DICOMweb. The host must have an Ingest, a Retrieve and an ICatalog.</summary>
+    /// <param name="services">The host's services.</param>
+    /// <param name="options">Valid options: see <see cref="WebOptions.Validate"/>.</param>
+    public static IServiceCollection AddPacsWeb(this IServiceCollection services, WebOptions options)
+    {
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton(options);
+        services.AddSingleton<ServiceRoot>();
+        return services;
+    }
+
+    /// <summary>Maps every resource under <see cref="WebOptions.Path"/>, with what stands around them: faults as problem documents.</summary>
+    /// <param name="web">The application; AddPacsWeb was called on its services.</param>
+    public static void MapDicomWeb(this WebApplication web)
+    {
+        WebOptions options = web.Services.GetRequiredService<WebOptions>();
+        web.UseWhen(http => http.Request.Path.StartsWithSegments(options.Path), branch => branch.UseMiddleware<WebEdge>());
+        RouteGroupBuilder root = web.MapGroup(options.Path);
+        _ = root;
+    }
+}

@@ -1,0 +1,22 @@
+namespace PacsCluster.Web;
+
+/// <summary>Options of DICOMweb. Bound and validated once at start, passed down as a value.</summary>
+public sealed record WebOptions
+{
+    /// <summary>Path under which the DICOMweb resources lie. Default <c>/dicom-web</c>; letters, digits and .-_, begins with a slash, does not end with one.</summary>
+    public string Path { get; init; } = "/dicom-web";
+
+    /// <summary>URL of that path as clients see it, for the URLs in answers, e.g. <c>https://pacs.example.org/dicom-web</c>. Default empty: made from each
+    /// request's scheme and Host.</summary>
+    public string PublicUrl { get; init; } = "";
+
+    /// <summary>Everything that is wrong, a line each; empty when all is well.</summary>
+    public IReadOnlyList<string> Validate()
+    {
+        var errors = new List<string>();
+        if (!Path.StartsWith('/') || Path.EndsWith('/') || Path.Any(c => c is not ('/' or '-' or '_' or '.' or (>= 'a' and <= 'z') or (>= 'A' and <= 'Z') or (>= '0' and <= '9')))) errors.Add($"Web:Path: '{Path}' is not a path of letters, digits and .-_ that begins with a slash and does not end with one");
+        if (PublicUrl.Length > 0 && !(Uri.TryCreate(PublicUrl, UriKind.Absolute, out Uri? url) && url.Scheme is "http" or "https" && !PublicUrl.EndsWith('/')))
+            errors.Add($"Web:PublicUrl: '{PublicUrl}' is not an http or https URL without a slash at its end");
+        return errors;
+    }
+}
