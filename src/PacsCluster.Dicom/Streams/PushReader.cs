@@ -250,7 +250,7 @@ public sealed class PushReader : IDisposable, IElementSink
         _capture = null;
     }
 
-    /// <summary>JPEG starts with SOI (FFD8) and another marker, JPEG 2000 with SOC and SIZ (FF4F FF51).</summary>
+    // JPEG starts with SOI (FFD8) and another marker, JPEG 2000 with SOC and SIZ (FF4F FF51).
     private void LookAtMarker(ReadOnlySpan<byte> bytes)
     {
         foreach (byte b in bytes[..Math.Min(4 - _markerBytes, bytes.Length)])
@@ -259,8 +259,10 @@ public sealed class PushReader : IDisposable, IElementSink
             _markerBytes++;
         }
         if (_markerBytes < 4) return;
-        if (_marker >> 8 == 0xFFD8FF || _marker == 0xFF4FFF51) _fragments![^1] = _fragments[^1] with { StartsImage = true };
+        if (StartsImage(_marker)) _fragments![^1] = _fragments[^1] with { StartsImage = true };
     }
+
+    internal static bool StartsImage(uint marker) => marker >> 8 == 0xFFD8FF || marker == 0xFF4FFF51;
 
     void IElementSink.ElementEnd(long offset)
     {
