@@ -136,7 +136,7 @@ public enum HeaderEncoding
 /// <param name="InstanceKey">The instance.</param>
 /// <param name="Encoding">How <paramref name="Bytes"/> are packed.</param>
 /// <param name="Bytes">A data set in the instance's own transfer syntax without pixels (deflated ones: Explicit VR Little Endian).</param>
-/// <param name="Frames">Where the frames of encapsulated Pixel Data lie, in the engine's own form; empty where they can be computed.</param>
+/// <param name="Frames">Where the frames of encapsulated Pixel Data and the values that the header lacks lie, in the engine's own form (InstanceLayout); empty without.</param>
 public sealed record HeaderRow(long InstanceKey, HeaderEncoding Encoding, ReadOnlyMemory<byte> Bytes, ReadOnlyMemory<byte> Frames = default)
 {
     /// <summary>The encoding of the unpacked bytes, for an instance of this transfer syntax.</summary>

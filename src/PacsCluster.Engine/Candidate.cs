@@ -42,7 +42,7 @@ internal sealed record Candidate
     public required ReadOnlyMemory<byte> Header { get; init; }
     /// <summary>How <see cref="Header"/> is packed.</summary>
     public HeaderEncoding HeaderEncoding { get; init; }
-    /// <summary>Frames of encapsulated pixel data as <see cref="FrameIndex"/> writes them.</summary>
+    /// <summary>Frames and bulk values as <see cref="InstanceLayout"/> packs them.</summary>
     public ReadOnlyMemory<byte> Frames { get; init; }
 
     /// <summary>The sender's policy.</summary>

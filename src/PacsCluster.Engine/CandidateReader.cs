@@ -109,7 +109,7 @@ internal static class CandidateReader
             PixelDataOffset = reader.PixelDataOffset,
             Header = bytes,
             HeaderEncoding = encoding,
-            Frames = origin.TransferSyntax.IsEncapsulated ? FrameIndex.Pack(reader.Frames) : [],
+            Frames = InstanceLayout.Pack(origin.TransferSyntax.IsEncapsulated ? reader.Frames : [], reader.Bulk),
             Policy = policy,
             Source = origin.CallingAETitle.Length > 0 ? origin.CallingAETitle : origin.RemoteAddress,
             ReceivedAt = now,

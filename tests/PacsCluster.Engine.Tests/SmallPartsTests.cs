@@ -26,18 +26,33 @@ public sealed class SmallPartsTests
     public void C_35_PaddingIsTakenOff(string? uid, string? trimmed) => Assert.Equal(trimmed, UidCheck.Trim(uid));
 
     [Fact]
-    public void FramesArePackedAndUnpacked()
+    public void FramesAndBulkValuesArePackedAndUnpacked()
     {
         FrameLocation[] frames = [new(100, 5000, 1), new(5108, 7, 1), new(20, 1L << 40, 3), new(1L << 41, 0, 0)];
-        Assert.Equal(frames, FrameIndex.Unpack(FrameIndex.Pack(frames)));
-        Assert.Empty(FrameIndex.Unpack(FrameIndex.Pack([])));
+        BulkValue[] bulk = [new(new Tag(0x00091010), VR.UN, 70, 65536), new(Tags.PixelData, VR.OB, 65700, 1L << 40), new(new Tag(0xFFFCFFFC), VR.OB, 10, 0)];
+        InstanceLayout layout = InstanceLayout.Unpack(InstanceLayout.Pack(frames, bulk));
+        Assert.Equal(frames, layout.Frames);
+        Assert.Equal(bulk, layout.Bulk);
+        Assert.Equal(bulk[1], layout.Find(Tags.PixelData));
+        Assert.Null(layout.Find(Tags.PatientID));
+        Assert.Empty(InstanceLayout.Pack([], []));
+        Assert.Empty(InstanceLayout.Unpack([]).Frames);
         FrameLocation[] many = [.. Enumerable.Range(0, 10_000).Select(i => new FrameLocation(1000 + (i * 60_008L), 60_000, 1))];
-        byte[] packed = FrameIndex.Pack(many);
+        byte[] packed = InstanceLayout.Pack(many, []);
         Assert.True(packed.Length < 60_000);
-        Assert.Equal(many, FrameIndex.Unpack(packed));
-        for (int length = 1; length < 100; length++) Assert.Throws<InvalidDataException>(() => FrameIndex.Unpack(packed.AsSpan(0, length)));
-        Assert.Throws<InvalidDataException>(() => FrameIndex.Unpack([1, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F]));
-        Assert.Throws<InvalidDataException>(() => FrameIndex.Unpack([2, 0]));
+        Assert.Equal(many, InstanceLayout.Unpack(packed).Frames);
+        for (int length = 1; length < 100; length++) Assert.Throws<InvalidDataException>(() => InstanceLayout.Unpack(packed.AsSpan(0, length)));
+        Assert.Throws<InvalidDataException>(() => InstanceLayout.Unpack([2, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F]));
+        Assert.Throws<InvalidDataException>(() => InstanceLayout.Unpack([2, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F]));
+        Assert.Throws<InvalidDataException>(() => InstanceLayout.Unpack([3, 0]));
+    }
+
+    [Fact]
+    public void FramesOfTheFirstVersionAreUnderstood()
+    {
+        InstanceLayout layout = InstanceLayout.Unpack([1, 1, 200, 1, 5, 1]);
+        Assert.Equal([new FrameLocation(100, 5, 1)], layout.Frames);
+        Assert.Empty(layout.Bulk);
     }
 
     [Fact]
