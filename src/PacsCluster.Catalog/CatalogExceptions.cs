@@ -5,13 +5,13 @@ namespace PacsCluster.Catalog;
 public sealed class VersionConflictException : Exception
 {
     /// <summary>Made by catalogs.</summary>
-    /// <param name="kind">patient, study, series or instance.</param>
+    /// <param name="kind">patient, study, series, instance, blob, quarantine, rejection or node.</param>
     /// <param name="key">Surrogate key of the row; 0 when the database did not say which.</param>
     /// <param name="inner">What the database said.</param>
     public VersionConflictException(string kind, long key, Exception? inner = null)
         : base($"the {kind} row {key} was changed by another writer", inner) => (Kind, Key) = (kind, key);
 
-    /// <summary>patient, study, series or instance.</summary>
+    /// <summary>patient, study, series, instance, blob, quarantine, rejection or node.</summary>
     public string Kind { get; }
 
     /// <summary>Surrogate key of the row; 0 when the database did not say which.</summary>

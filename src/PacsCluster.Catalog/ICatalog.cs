@@ -29,6 +29,34 @@ public interface ICatalog : IAsyncDisposable
     /// <summary>The change feed behind a place.</summary>
     IAsyncEnumerable<OutboxRow> ReadOutboxAsync(long afterSequence, int limit, CancellationToken ct = default);
 
+    /// <summary>How far the change feed goes.</summary>
+    ValueTask<FeedState> GetFeedAsync(CancellationToken ct = default);
+
+    /// <summary>The readers of the change feed that are remembered, by name.</summary>
+    ValueTask<IReadOnlyList<ConsumerRow>> ListConsumersAsync(CancellationToken ct = default);
+
+    /// <summary>A study with its series (or the one asked for), and which of them have a metadata block, as of one moment. Null when there is no such
+    /// study, or no such series in it.</summary>
+    ValueTask<StudyContent?> GetContentAsync(string studyInstanceUid, string? seriesInstanceUid = null, CancellationToken ct = default);
+
+    /// <summary>A series' metadata block; null when it has none (any more).</summary>
+    ValueTask<MetadataBlockRow?> ReadMetadataBlockAsync(long seriesKey, CancellationToken ct = default);
+
+    /// <summary>Reminders, the one due first in front.</summary>
+    ValueTask<IReadOnlyList<ReminderRow>> ListRemindersAsync(int limit, CancellationToken ct = default);
+
+    /// <summary>Deletions that are not purged yet, oldest first, behind <paramref name="afterKey"/>.</summary>
+    IAsyncEnumerable<RejectionRow> ListRejectionsAsync(long afterKey = 0, CancellationToken ct = default);
+
+    /// <summary>One deletion; null when there is none or it is purged.</summary>
+    ValueTask<RejectionRow?> GetRejectionAsync(long key, CancellationToken ct = default);
+
+    /// <summary>The next instances of a deletion that are neither purged nor restored, in the order of their keys.</summary>
+    ValueTask<IReadOnlyList<RejectedEntry>> ListRejectedAsync(long rejectionKey, long afterKey, int limit, CancellationToken ct = default);
+
+    /// <summary>Nodes by name, also those whose lease is over.</summary>
+    ValueTask<IReadOnlyList<NodeRow>> ListNodesAsync(CancellationToken ct = default);
+
     /// <summary>Every blob with its copies and what lies in it, by key, for verify. Reads in pages, so that a walk of hours holds no old snapshot.</summary>
     IAsyncEnumerable<BlobEntry> WalkBlobsAsync(long afterKey = 0, CancellationToken ct = default);
 
@@ -65,9 +93,10 @@ public sealed record QuarantineEntry(QuarantineRow Row, BlobRow Blob, IReadOnlyL
 /// <summary>A blob with its copies and what lies in it.</summary>
 /// <param name="Blob">The blob.</param>
 /// <param name="Copies">Its copies.</param>
-/// <param name="Instances">Instances in it; none when it is quarantined or garbage.</param>
+/// <param name="Instances">Instances in it; none when it is quarantined, of a deleted instance, or garbage.</param>
 /// <param name="IsQuarantined">The quarantine needs it.</param>
-public sealed record BlobEntry(BlobRow Blob, IReadOnlyList<BlobCopyRow> Copies, IReadOnlyList<InstanceLocation> Instances, bool IsQuarantined);
+/// <param name="IsRejected">An instance that was deleted but not purged lies in it.</param>
+public sealed record BlobEntry(BlobRow Blob, IReadOnlyList<BlobCopyRow> Copies, IReadOnlyList<InstanceLocation> Instances, bool IsQuarantined, bool IsRejected);
 
 /// <summary>A count that is not what the rows say.</summary>
 /// <param name="StudyInstanceUid">Study.</param>

@@ -15,7 +15,25 @@ internal interface ICatalogWriter
     /// commit itself, whether it was written is not known: load again and look.</exception>
     /// <exception cref="InvalidDataException">A row breaks a rule of the schema: the batch holds a poisoned item; nothing was written.</exception>
     ValueTask CommitAsync(CatalogChanges changes, CancellationToken ct);
+
+    /// <summary>Takes reminders that are due, for a time, durable on return: no other claim gets them before <see cref="ClaimRequest.LeasedUntil"/>, whichever node it comes
+    /// from, and then any may. Each claimed row has Attempts one more, LeasedBy the owner and DueAt the end of the lease. Nothing is written when nothing is due.</summary>
+    /// <exception cref="CatalogUnavailableException">The database cannot answer now.</exception>
+    ValueTask<ReminderClaim> ClaimRemindersAsync(ClaimRequest request, CancellationToken ct);
 }
+
+/// <summary>Which reminders to claim. The times are the caller's: nodes' clocks may differ by less than a lease.</summary>
+/// <param name="Owner">Who claims.</param>
+/// <param name="Kinds">Kinds that the claimant can handle.</param>
+/// <param name="Now">Reminders due then or before.</param>
+/// <param name="LeasedUntil">End of the lease, after <paramref name="Now"/>.</param>
+/// <param name="Limit">How many at most, those due longest first; 0 only asks for the time of the next.</param>
+internal sealed record ClaimRequest(string Owner, IReadOnlyCollection<string> Kinds, DateTimeOffset Now, DateTimeOffset LeasedUntil, int Limit);
+
+/// <summary>What was claimed.</summary>
+/// <param name="Claimed">Reminders, those due longest first.</param>
+/// <param name="NextDue">When the next of these kinds is due that was not claimed here; null when there is none. It may lie in the past when more was due than the limit.</param>
+internal sealed record ReminderClaim(IReadOnlyList<ReminderRow> Claimed, DateTimeOffset? NextDue);
 
 /// <summary>What to load.</summary>
 internal sealed record LoadRequest
@@ -26,6 +44,8 @@ internal sealed record LoadRequest
     public IReadOnlyCollection<PatientIdentifier> Patients { get; init; } = [];
     /// <summary>Instances by UID, in any study.</summary>
     public IReadOnlyCollection<string> SopInstanceUids { get; init; } = [];
+    /// <summary>Load <see cref="LoadedStudy.Classes"/> too.</summary>
+    public bool WithClasses { get; init; }
     /// <summary>New surrogate keys wanted at most (patient, study, series, instance, blob, quarantine, conflict: 8 an item is always enough).</summary>
     public int NewKeys { get; init; }
 }
@@ -52,7 +72,14 @@ internal sealed class LoadedState
 }
 
 /// <summary>A study with its patient and its series.</summary>
-internal sealed record LoadedStudy(StudyRow Study, PatientRow Patient, IReadOnlyList<SeriesRow> Series);
+internal sealed record LoadedStudy(StudyRow Study, PatientRow Patient, IReadOnlyList<SeriesRow> Series)
+{
+    /// <summary>How many instances of which SOP Class each series has, in the order in which the study's first of them was stored; empty unless <see cref="LoadRequest.WithClasses"/>.</summary>
+    public IReadOnlyList<ClassCount> Classes { get; init; } = [];
+}
+
+/// <summary>Instances of one SOP Class in one series.</summary>
+internal readonly record struct ClassCount(long SeriesKey, string SopClassUid, int Count);
 
 /// <summary>An instance with its place in the hierarchy and its blob.</summary>
 internal sealed record StoredInstance(InstanceRow Instance, InstanceLocation Location, BlobRow Blob);
@@ -61,6 +88,19 @@ internal sealed record StoredInstance(InstanceRow Instance, InstanceLocation Loc
 /// <param name="Loser">As read.</param>
 /// <param name="Survivor">As read; not merged itself.</param>
 internal sealed record PatientMerge(PatientRow Loser, PatientRow Survivor);
+
+/// <summary>A node's lease, new or renewed. The commit fails as a version conflict of kind <c>node</c> when another session has the name and its lease is not over.</summary>
+/// <param name="Row">The node, with the new end of its lease.</param>
+/// <param name="Now">The time by which another's lease is over.</param>
+internal sealed record NodeLease(NodeRow Row, DateTimeOffset Now);
+
+/// <summary>A deletion: the instances move to the list of rejected ones in the commit, however many they are, and lose their headers. The commit fails as a version
+/// conflict when they are not as many as the row says. Counts and rows above (ChangedStudies or RemovedStudies, ChangedSeries or RemovedSeries) are the caller's.</summary>
+/// <param name="Row">The deletion.</param>
+/// <param name="StudyKey">All instances of this study,</param>
+/// <param name="SeriesKey">or only those of this series,</param>
+/// <param name="InstanceKey">or only this one.</param>
+internal sealed record NewRejection(RejectionRow Row, long StudyKey, long? SeriesKey = null, long? InstanceKey = null);
 
 /// <summary>One batch. Rows hold the values to write, counts included (they are fenced by the study's version); Version is as read.</summary>
 internal sealed class CatalogChanges
@@ -73,11 +113,16 @@ internal sealed class CatalogChanges
     public List<PatientRow> UnchangedPatients { get; } = [];
     /// <summary>Studies that must be new (by UID).</summary>
     public List<StudyRow> NewStudies { get; } = [];
-    /// <summary>Studies to rewrite where Version still holds. Every study that gets or loses series or instances is here or in NewStudies.</summary>
+    /// <summary>Studies to rewrite where Version still holds. Every study that gets or loses series or instances is here, in NewStudies or in RemovedStudies.</summary>
     public List<StudyRow> ChangedStudies { get; } = [];
+    /// <summary>Studies to take out where Version still holds; their series and instances go in the same commit.</summary>
+    public List<StudyRow> RemovedStudies { get; } = [];
+    /// <summary>Patients that lost a study: taken out, where Version still holds, when after this commit they have no study and no other was merged into them.
+    /// Their rows are locked with the other patients' rows, before any study.</summary>
+    public List<PatientRow> EmptiedPatients { get; } = [];
     /// <summary>Series that must be new.</summary>
     public List<SeriesRow> NewSeries { get; } = [];
-    /// <summary>Series to rewrite.</summary>
+    /// <summary>Series to rewrite. Each loses its metadata block.</summary>
     public List<SeriesRow> ChangedSeries { get; } = [];
     /// <summary>Blobs that are new.</summary>
     public List<BlobRow> NewBlobs { get; } = [];
@@ -108,9 +153,45 @@ internal sealed class CatalogChanges
     /// <summary>Merges.</summary>
     public List<PatientMerge> Merges { get; } = [];
 
+    /// <summary>Metadata blocks of series, new or to take an older one's place. Their study is in ChangedStudies, for the fence.</summary>
+    public List<MetadataBlockRow> MetadataBlocks { get; } = [];
+
+    /// <summary>Deletions.</summary>
+    public List<NewRejection> NewRejections { get; } = [];
+    /// <summary>Deleted instances that are purged or restored; must still be there. Their blobs are listed in RemovedBlobs where nothing else needs them.</summary>
+    public List<RejectedRow> RemovedRejected { get; } = [];
+    /// <summary>Deletions that have no instance any more; must still be there.</summary>
+    public List<RejectionRow> RemovedRejections { get; } = [];
+
+    /// <summary>Reminders to set, whether they exist or not: due, payload; nobody's, attempts from 0. Who works on it at the time neither ends it nor postpones it any more.</summary>
+    public List<ReminderRow> Reminders { get; } = [];
+    /// <summary>Reminders to set where there is none of that id.</summary>
+    public List<ReminderRow> NewReminders { get; } = [];
+    /// <summary>Reminders to take out, whoever works on them.</summary>
+    public List<ReminderId> CancelledReminders { get; } = [];
+    /// <summary>Claimed reminders that are done: taken out where the claim still holds (LeasedBy and DueAt as claimed); where it does not, left alone.</summary>
+    public List<ReminderRow> FinishedReminders { get; } = [];
+    /// <summary>Claimed reminders that are to come again: <c>Until</c> takes the place of the due time, payload and attempts are written, where the claim still
+    /// holds; where it does not, left alone.</summary>
+    public List<(ReminderRow Claimed, DateTimeOffset Until)> PostponedReminders { get; } = [];
+
+    /// <summary>Readers of the change feed, new or further on; one that is further already stays where it is.</summary>
+    public List<ConsumerRow> Consumers { get; } = [];
+    /// <summary>Readers of the change feed to forget, by name.</summary>
+    public List<string> RemovedConsumers { get; } = [];
+    /// <summary>Entries of the change feed up to this one are taken out; 0 for none.</summary>
+    public long TrimOutboxTo { get; set; }
+
+    /// <summary>Nodes to write.</summary>
+    public List<NodeLease> Nodes { get; } = [];
+    /// <summary>Nodes that ended, where the session still is this one.</summary>
+    public List<NodeRow> RemovedNodes { get; } = [];
+
     /// <summary>Nothing to write.</summary>
     public bool IsEmpty => NewPatients.Count + ChangedPatients.Count + NewStudies.Count + ChangedStudies.Count + NewSeries.Count + ChangedSeries.Count
         + NewBlobs.Count + NewCopies.Count + NewInstances.Count + NewHeaders.Count + NewConflicts.Count + NewQuarantine.Count + Outbox.Count
         + RemovedInstances.Count + RemovedSeries.Count + RemovedBlobs.Count + RemovedQuarantine.Count + ResolvedConflicts.Count
-        + VerifiedCopies.Count + Merges.Count == 0;
+        + VerifiedCopies.Count + Merges.Count + RemovedStudies.Count + EmptiedPatients.Count + MetadataBlocks.Count + NewRejections.Count + RemovedRejected.Count
+        + RemovedRejections.Count + Reminders.Count + NewReminders.Count + CancelledReminders.Count + FinishedReminders.Count + PostponedReminders.Count
+        + Consumers.Count + RemovedConsumers.Count + Nodes.Count + RemovedNodes.Count + TrimOutboxTo == 0;
 }

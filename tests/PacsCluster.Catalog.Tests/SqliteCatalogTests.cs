@@ -42,6 +42,9 @@ public sealed class SqliteCatalogTests : CatalogConformance
         await using SqliteCatalog migrated = await OpenAsync(old);
         Assert.Single(await migrated.SearchAsync(Request(QueryLevel.Study, Identifier("00100010=山田*|00080061=CT")), Ct).ToListAsync(Ct));
         await new Archive(migrated).StoreAsync([(0x0020_000D, "1.2.1"), (0x0020_000E, "1.2.1.1"), (0x0008_0018, "1.2.1.1.2"), (0x0010_0020, "P1")]);
+        // It was being received when the older program ended: nothing else would complete it.
+        ReminderRow completion = Assert.Single(await migrated.ListRemindersAsync(10, Ct));
+        Assert.Equal((new ReminderId("study", "1.2.1", "completion"), Archive.Now.AddSeconds(60)), (completion.Id, completion.DueAt));
         using var look = new Database(old, readOnly: true);
         Assert.Equal(Migrations.Newest, look.QueryInt64("SELECT max(version) FROM schema_version"));
         Assert.Equal(Migrations.Newest, look.QueryInt64("SELECT count(*) FROM schema_version"));

@@ -29,6 +29,8 @@ internal sealed class FaultyCatalog(SqliteCatalog inner) : ICatalog, ICatalogWri
         if (AfterCommit is { } after) await after(changes);
     }
 
+    public ValueTask<ReminderClaim> ClaimRemindersAsync(ClaimRequest request, CancellationToken ct) => ((ICatalogWriter)inner).ClaimRemindersAsync(request, ct);
+
     public IAsyncEnumerable<SearchRow> SearchAsync(SearchRequest request, CancellationToken ct = default) => inner.SearchAsync(request, ct);
     public IAsyncEnumerable<InstanceLocation> LocateAsync(LocateRequest request, CancellationToken ct = default) => inner.LocateAsync(request, ct);
     public IAsyncEnumerable<(InstanceLocation Location, HeaderRow Header)> LocateHeadersAsync(LocateRequest request, CancellationToken ct = default) => inner.LocateHeadersAsync(request, ct);
@@ -36,6 +38,15 @@ internal sealed class FaultyCatalog(SqliteCatalog inner) : ICatalog, ICatalogWri
     public ValueTask<QuarantineEntry?> GetQuarantineAsync(long key, CancellationToken ct = default) => inner.GetQuarantineAsync(key, ct);
     public IAsyncEnumerable<ConflictRow> ListConflictsAsync(long afterKey = 0, bool alsoResolved = false, CancellationToken ct = default) => inner.ListConflictsAsync(afterKey, alsoResolved, ct);
     public IAsyncEnumerable<OutboxRow> ReadOutboxAsync(long afterSequence, int limit, CancellationToken ct = default) => inner.ReadOutboxAsync(afterSequence, limit, ct);
+    public ValueTask<FeedState> GetFeedAsync(CancellationToken ct = default) => inner.GetFeedAsync(ct);
+    public ValueTask<IReadOnlyList<ConsumerRow>> ListConsumersAsync(CancellationToken ct = default) => inner.ListConsumersAsync(ct);
+    public ValueTask<StudyContent?> GetContentAsync(string studyInstanceUid, string? seriesInstanceUid = null, CancellationToken ct = default) => inner.GetContentAsync(studyInstanceUid, seriesInstanceUid, ct);
+    public ValueTask<MetadataBlockRow?> ReadMetadataBlockAsync(long seriesKey, CancellationToken ct = default) => inner.ReadMetadataBlockAsync(seriesKey, ct);
+    public ValueTask<IReadOnlyList<ReminderRow>> ListRemindersAsync(int limit, CancellationToken ct = default) => inner.ListRemindersAsync(limit, ct);
+    public IAsyncEnumerable<RejectionRow> ListRejectionsAsync(long afterKey = 0, CancellationToken ct = default) => inner.ListRejectionsAsync(afterKey, ct);
+    public ValueTask<RejectionRow?> GetRejectionAsync(long key, CancellationToken ct = default) => inner.GetRejectionAsync(key, ct);
+    public ValueTask<IReadOnlyList<RejectedEntry>> ListRejectedAsync(long rejectionKey, long afterKey, int limit, CancellationToken ct = default) => inner.ListRejectedAsync(rejectionKey, afterKey, limit, ct);
+    public ValueTask<IReadOnlyList<NodeRow>> ListNodesAsync(CancellationToken ct = default) => inner.ListNodesAsync(ct);
     public IAsyncEnumerable<BlobEntry> WalkBlobsAsync(long afterKey = 0, CancellationToken ct = default) => inner.WalkBlobsAsync(afterKey, ct);
     public IAsyncEnumerable<WrongCount> FindWrongCountsAsync(CancellationToken ct = default) => inner.FindWrongCountsAsync(ct);
     public ValueTask<IReadOnlyList<string>> FindUnknownBlobsAsync(string store, IReadOnlyCollection<string> storeKeys, CancellationToken ct = default) => inner.FindUnknownBlobsAsync(store, storeKeys, ct);

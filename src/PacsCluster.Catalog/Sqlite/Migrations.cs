@@ -129,8 +129,34 @@ internal static class Migrations
         CREATE INDEX patient_name_phonetic ON patient (patient_name_phonetic) WHERE patient_name_phonetic IS NOT NULL;
         """;
 
+    /// <summary>Metadata blocks, deletions that can be taken back, and readers of the change feed. Studies that were being
+    /// received get the reminder that completes them.</summary>
+    private const string V3 = """
+        ALTER TABLE node ADD COLUMN session TEXT NOT NULL DEFAULT '';
+
+        CREATE TABLE metadata_block (
+        series_key INTEGER NOT NULL PRIMARY KEY REFERENCES series, instance_count INTEGER NOT NULL, bulk_data_base TEXT NOT NULL, length INTEGER NOT NULL,
+        crc32 INTEGER NOT NULL, packed_length INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT;
+
+        CREATE TABLE rejection (
+        rejection_key INTEGER NOT NULL PRIMARY KEY, level INTEGER NOT NULL, study_instance_uid TEXT NOT NULL, series_instance_uid TEXT NOT NULL,
+        sop_instance_uid TEXT NOT NULL, rejected_by TEXT NOT NULL, reason TEXT NOT NULL, instance_count INTEGER NOT NULL, rejected_at INTEGER NOT NULL,
+        purge_at INTEGER NOT NULL) STRICT;
+        CREATE TABLE rejected (
+        rejected_key INTEGER NOT NULL PRIMARY KEY, rejection_key INTEGER NOT NULL REFERENCES rejection, study_instance_uid TEXT NOT NULL,
+        series_instance_uid TEXT NOT NULL, sop_instance_uid TEXT NOT NULL, sop_class_uid TEXT NOT NULL, transfer_syntax_uid TEXT NOT NULL,
+        blob_key INTEGER NOT NULL REFERENCES blob, blob_offset INTEGER NOT NULL, length INTEGER NOT NULL, received_at INTEGER NOT NULL, source TEXT NOT NULL) STRICT;
+        CREATE INDEX rejected_rejection ON rejected (rejection_key, rejected_key);
+        CREATE INDEX rejected_blob ON rejected (blob_key);
+
+        CREATE TABLE consumer (name TEXT NOT NULL PRIMARY KEY, sequence INTEGER NOT NULL, updated_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+        INSERT INTO reminder (kind, grain_key, name, due_at, leased_until, leased_by, attempts, payload)
+        SELECT 'study', study_instance_uid, 'completion', updated_at + 60000, NULL, NULL, 0, '' FROM study WHERE status = 0;
+        """;
+
     /// <summary>By version, from 1.</summary>
-    private static readonly string[] s_steps = [V1, V2];
+    private static readonly string[] s_steps = [V1, V2, V3];
 
     public static int Newest => s_steps.Length;
 

@@ -14,11 +14,15 @@ public sealed partial class SqliteCatalog
             WritePatients(database, changes);
             WriteStudies(database, changes);
             WriteSeries(database, changes);
+            int rejected = Reject(database, changes);
             Remove(database, changes);
+            int emptied = RemoveEmptied(database, changes);
             WriteBlobs(database, changes);
             WriteInstances(database, changes);
+            WriteMetadataBlocks(database, changes);
             WriteLists(database, changes);
-            WriteTotals(database, changes);
+            WriteWork(database, changes);
+            WriteTotals(database, changes, rejected, emptied);
             return 0;
         });
         MarkStored(changes);
@@ -97,6 +101,7 @@ public sealed partial class SqliteCatalog
             update.Bind(row.UpdatedAt).Bind(row.InstanceCount);
             if (!row.Attributes.IsStored) RowSql.BindAttributes(update, row.Attributes);
             if (update.Bind(row.Key).Run() == 0) throw new VersionConflictException("series", row.Key);
+            database.Prepare(DeleteMetadataBlock).Bind(row.Key).Run();
         }
     }
 
@@ -109,12 +114,14 @@ public sealed partial class SqliteCatalog
         }
         foreach (SeriesRow row in changes.RemovedSeries)
         {
+            database.Prepare(DeleteMetadataBlock).Bind(row.Key).Run();
             if (database.Prepare("DELETE FROM series WHERE series_key = ?").Bind(row.Key).Run() == 0) throw new VersionConflictException("series", row.Key);
         }
         foreach (QuarantineRow row in changes.RemovedQuarantine)
         {
             if (database.Prepare("DELETE FROM quarantine WHERE quarantine_key = ?").Bind(row.Key).Run() == 0) throw new VersionConflictException("quarantine", row.Key);
         }
+        RemoveRejected(database, changes);
         foreach (BlobRow row in changes.RemovedBlobs)
         {
             database.Prepare("DELETE FROM blob_copy WHERE blob_key = ?").Bind(row.Key).Run();
@@ -179,7 +186,7 @@ public sealed partial class SqliteCatalog
         }
     }
 
-    private static void WriteTotals(Database database, CatalogChanges changes)
+    private static void WriteTotals(Database database, CatalogChanges changes, int rejected, int emptied)
     {
         int resolved = 0;
         foreach (long key in changes.ResolvedConflicts)
@@ -188,8 +195,8 @@ public sealed partial class SqliteCatalog
         }
         database.Prepare("UPDATE total SET patients = patients + ?, studies = studies + ?, series = series + ?, instances = instances + ?, blobs = blobs + ?, "
             + "blob_bytes = blob_bytes + ?, quarantined = quarantined + ?, conflicts = conflicts + ? WHERE slot = 0")
-            .Bind(changes.NewPatients.Count).Bind(changes.NewStudies.Count).Bind(changes.NewSeries.Count - changes.RemovedSeries.Count)
-            .Bind(changes.NewInstances.Count - changes.RemovedInstances.Count).Bind(changes.NewBlobs.Count - changes.RemovedBlobs.Count)
+            .Bind(changes.NewPatients.Count - emptied).Bind(changes.NewStudies.Count - changes.RemovedStudies.Count).Bind(changes.NewSeries.Count - changes.RemovedSeries.Count)
+            .Bind(changes.NewInstances.Count - changes.RemovedInstances.Count - rejected).Bind(changes.NewBlobs.Count - changes.RemovedBlobs.Count)
             .Bind(changes.NewBlobs.Sum(b => b.Length) - changes.RemovedBlobs.Sum(b => b.Length)).Bind(changes.NewQuarantine.Count - changes.RemovedQuarantine.Count)
             .Bind(changes.NewConflicts.Count - resolved).Run();
     }

@@ -161,7 +161,8 @@ public sealed partial class SqliteCatalog
             blob,
             ReadCopies(database, blob.Key),
             ReadRows(database.Prepare(instances).Bind(blob.Key), row => ReadLocation(row, 0)),
-            ReadRows(database.Prepare("SELECT 1 FROM quarantine WHERE blob_key = ?").Bind(blob.Key), row => row.Int64(0)).Count > 0))];
+            ReadRows(database.Prepare("SELECT 1 FROM quarantine WHERE blob_key = ?").Bind(blob.Key), row => row.Int64(0)).Count > 0,
+            ReadRows(database.Prepare("SELECT 1 FROM rejected WHERE blob_key = ? LIMIT 1").Bind(blob.Key), row => row.Int64(0)).Count > 0))];
     }
 
     private static ConflictRow ReadConflict(Statement row) => new()

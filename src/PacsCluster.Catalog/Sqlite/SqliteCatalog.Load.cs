@@ -27,7 +27,7 @@ public sealed partial class SqliteCatalog
                 var state = new LoadedState(firstKey, request.NewKeys);
                 // One snapshot for all.
                 database.Execute("BEGIN");
-                foreach (string uid in request.StudyInstanceUids) LoadStudy(database, uid, state);
+                foreach (string uid in request.StudyInstanceUids) LoadStudy(database, uid, request.WithClasses, state);
                 foreach (PatientIdentifier identifier in request.Patients) LoadPatient(database, identifier, state);
                 foreach (string uid in request.SopInstanceUids) LoadInstance(database, uid, state);
                 database.Execute("COMMIT");
@@ -36,7 +36,7 @@ public sealed partial class SqliteCatalog
             ct);
     }
 
-    private static void LoadStudy(Database database, string uid, LoadedState state)
+    private static void LoadStudy(Database database, string uid, bool withClasses, LoadedState state)
     {
         StudyRow study;
         PatientRow patient;
@@ -51,8 +51,13 @@ public sealed partial class SqliteCatalog
         {
             while (row.Step()) series.Add(RowSql.ReadSeries(row, 0));
         }
-        state.Studies[uid] = new LoadedStudy(study, patient, series);
+        state.Studies[uid] = new LoadedStudy(study, patient, series) { Classes = withClasses ? LoadClasses(database, study.Key) : [] };
     }
+
+    private static List<ClassCount> LoadClasses(Database database, long studyKey) => ReadRows(
+        database.Prepare("SELECT i.series_key, i.sop_class_uid, count(*) FROM series r CROSS JOIN instance i ON i.series_key = r.series_key WHERE r.study_key = ? "
+            + "GROUP BY i.series_key, i.sop_class_uid ORDER BY min(i.instance_key)").Bind(studyKey),
+        row => new ClassCount(row.Int64(0), row.Text(1), row.Int32(2)));
 
     private static void LoadPatient(Database database, PatientIdentifier identifier, LoadedState state)
     {
