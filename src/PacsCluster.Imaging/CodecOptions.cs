@@ -12,6 +12,9 @@ public sealed record CodecOptions
     /// <summary>Bytes of one decoded frame at most. Default 1,073,741,824 (1 GiB), 1 MiB to 2,147,483,591.</summary>
     public int FrameMaxBytes { get; init; } = 1 << 30;
 
+    /// <summary>Folder to load libturbojpeg.so.0, libcharls.so.2 and libopenjp2.so.7 from; null for where the system has them. Default null.</summary>
+    public string? LibraryFolder { get; init; }
+
     /// <summary>Every error, each one line that names the option, its value and what is allowed; empty when all is well.</summary>
     public IReadOnlyList<string> Validate()
     {
