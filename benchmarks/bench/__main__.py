@@ -25,7 +25,7 @@ def publish(work):
     """The executable that users get: Release, compiled ahead where the SDK can fetch the compiler for it."""
     out = os.path.join(work, "publish")
     base = ["dotnet", "publish", "src/PacsCluster.Server", "-c", "Release", "-o", out, "--artifacts-path", os.path.join(work, "build"), "-v", "quiet"]
-    ahead = base + ["-r", "linux-arm64" if platform.machine() == "aarch64" else "linux-x64", "--self-contained", "false", "-p:PublishReadyToRun=true"]
+    ahead = base + ["-r", "linux-arm64" if platform.machine() == "aarch64" else "linux-x64"]
     for command in (ahead, base):
         shutil.rmtree(out, ignore_errors=True)
         done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True)

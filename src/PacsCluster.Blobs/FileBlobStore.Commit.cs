@@ -5,10 +5,15 @@ namespace PacsCluster.Blobs;
 
 public sealed partial class FileBlobStore
 {
-    /// <summary>Hands a writer to a commit thread. Flushing blocks for a millisecond or more, which the thread pool (two threads on two cores, a
-    /// new one each half second) must not do; and as many as wait together share one write of the file system's journal.</summary>
-    private Task CommitOnThreadAsync(FileBlobWriter writer)
+    /// <summary>Flushing blocks for a millisecond or more. A thread of its own, an association's for example, may wait for it; one of the pool (two
+    /// threads on two cores, a new one each half second) must not, so its writers go to commit threads.</summary>
+    private Task CommitAsync(FileBlobWriter writer)
     {
+        if (!Thread.CurrentThread.IsThreadPoolThread)
+        {
+            Commit(writer);
+            return writer.Committed.Task;
+        }
         lock (_commits)
         {
             ObjectDisposedException.ThrowIf(_commitsEnding, this);
@@ -25,17 +30,19 @@ public sealed partial class FileBlobStore
     /// <summary>Waits on a monitor, because that sleeps at once: a blocking wait on a task or channel spins first, and that is the sender's time.</summary>
     private void RunCommitter()
     {
-        while (NextCommit() is { } writer)
+        while (NextCommit() is { } writer) Commit(writer);
+    }
+
+    private void Commit(FileBlobWriter writer)
+    {
+        try
         {
-            try
-            {
-                writer.CommitNow();
-                writer.Committed.SetResult();
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                writer.Committed.SetException(Fault("a blob cannot be committed", e));
-            }
+            writer.CommitNow();
+            writer.Committed.SetResult();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            writer.Committed.SetException(Fault("a blob cannot be committed", e));
         }
     }
 
@@ -94,31 +101,29 @@ public sealed partial class FileBlobStore
         public override ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken ct = default)
         {
             ct.ThrowIfCancellationRequested();
-            if (_state != State.Writing) throw new InvalidOperationException("the blob cannot be written any more");
-            try
-            {
-                Append(bytes.Span);
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                _state = State.Failed;
-                throw _store.Fault("a blob cannot be written", e);
-            }
+            Guard(() => Append(bytes.Span));
             Length += bytes.Length;
             return ValueTask.CompletedTask;
+        }
+
+        public override void BeginCommit()
+        {
+            Guard(WriteBuffer);
+            Durable.StartWriteOut(_file, _writtenOut, _written - _writtenOut);
+            _writtenOut = _written;
         }
 
         public override async ValueTask CommitAsync(CancellationToken ct = default)
         {
             ct.ThrowIfCancellationRequested();
             if (_state != State.Writing) throw new InvalidOperationException("the blob cannot be committed any more");
-            Task committed = _store.CommitOnThreadAsync(this);
+            Task committed = _store.CommitAsync(this);
             _state = State.Committing;
             await committed;
             _state = State.Committed;
         }
 
-        /// <summary>On a commit thread: rename first, then flush. Nobody knows the key yet, so the name may appear early; and the file's flush then
+        /// <summary>Waits for the disk: rename first, then flush. Nobody knows the key yet, so the name may appear early; and the file's flush then
         /// writes the journal once, with data, size and name, where flushing before renaming writes it twice.</summary>
         public void CommitNow()
         {
@@ -152,6 +157,20 @@ public sealed partial class FileBlobStore
             Discard(_temporaryPath);
             _file.Dispose();
             _state = State.Failed;
+        }
+
+        private void Guard(Action write)
+        {
+            if (_state != State.Writing) throw new InvalidOperationException("the blob cannot be written any more");
+            try
+            {
+                write();
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                _state = State.Failed;
+                throw _store.Fault("a blob cannot be written", e);
+            }
         }
 
         private static void Discard(string path)

@@ -68,6 +68,14 @@ public abstract class BlobWriter : IAsyncDisposable
     /// <exception cref="BlobStoreUnavailableException">The medium cannot be reached or refuses for now.</exception>
     public abstract ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken ct = default);
 
+    /// <summary>Nothing more will be written: the store may begin with what <see cref="CommitAsync"/> will wait for, while the caller does something
+    /// else.</summary>
+    /// <exception cref="BlobStoreFullException">No room; nothing of the blob will remain.</exception>
+    /// <exception cref="BlobStoreUnavailableException">The medium cannot be reached or refuses for now.</exception>
+    public virtual void BeginCommit()
+    {
+    }
+
     /// <summary>Makes the blob durable and visible; on return it is both. Once only, nothing can be written after.</summary>
     /// <exception cref="BlobStoreFullException">No room; nothing of the blob remains.</exception>
     /// <exception cref="BlobStoreUnavailableException">The medium cannot be reached or refuses for now.</exception>

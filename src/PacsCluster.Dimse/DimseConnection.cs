@@ -53,6 +53,15 @@ internal sealed partial class DimseConnection : IAsyncDisposable
     /// <summary>Name for the log.</summary>
     public string Id => _settings.Id;
 
+    /// <summary>Reads may hold the association's thread: while nothing else of the association can go on.</summary>
+    public bool ReadsBlock
+    {
+        set
+        {
+            if (_stream is DicomSocketStream socket) socket.ReadsBlock = value;
+        }
+    }
+
     /// <summary>Set once the association is established.</summary>
     public Association? Association { get; private set; }
 

@@ -27,7 +27,7 @@ internal sealed class DimseConnectionHandler(
             await using var dimse = new DimseConnection(StreamOf(connection), settings);
             await using CancellationTokenRegistration closed = connection.ConnectionClosed.UnsafeRegister(
                 static state => ((DimseConnection)state!).AbortAndCut(), dimse);
-            await RunAsync(dimse, connection, remote);
+            await AssociationThread.RunAsync($"association {connection.ConnectionId}", () => RunAsync(dimse, connection, remote));
         }
         finally
         {
@@ -38,6 +38,7 @@ internal sealed class DimseConnectionHandler(
     private async Task RunAsync(DimseConnection dimse, ConnectionContext connection, string remote)
     {
         var session = new Session(dimse, connection, remote);
+        dimse.ReadsBlock = true;
         try
         {
             AssociateRequest request = await dimse.ReceiveAssociateAsync();
@@ -176,9 +177,22 @@ internal sealed class DimseConnectionHandler(
             CommandField.CMoveRequest => queryRetrieve.MoveAsync(request),
             _ => queryRetrieve.GetAsync(request),
         };
+        dimse.ReadsBlock = false;
+        try
+        {
+            return await ServeWhileReadingAsync(session, request, serving, aborted);
+        }
+        finally
+        {
+            dimse.ReadsBlock = true;
+        }
+    }
+
+    private static async ValueTask<ushort> ServeWhileReadingAsync(Session session, DimseRequest request, Task<ushort> serving, CancellationTokenSource aborted)
+    {
         while (!serving.IsCompleted)
         {
-            Task<DimseMessage?> reading = session.ReadAhead ??= dimse.ReadCommandAsync(Timeout.InfiniteTimeSpan).AsTask();
+            Task<DimseMessage?> reading = session.ReadAhead ??= session.Dimse.ReadCommandAsync(Timeout.InfiniteTimeSpan).AsTask();
             await Task.WhenAny(serving, reading);
             if (!reading.IsCompleted) break;
             if (!reading.IsCompletedSuccessfully || reading.Result is not { } incoming)

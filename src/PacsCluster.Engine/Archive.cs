@@ -65,13 +65,12 @@ public sealed class Archive : IAsyncDisposable
     /// <summary>What is held and where.</summary>
     public ICatalog Catalog { get; }
 
-    /// <summary>Starts the commit loop and the sweep.</summary>
+    /// <summary>Starts the sweep.</summary>
     public Task StartAsync(CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         if (_isStarted) throw new InvalidOperationException("started already");
         _isStarted = true;
-        _queue.Start();
         if (_options.OrphanSweepInterval > TimeSpan.Zero)
             _sweeping = Task.Run(() => OrphanSweep.RunForeverAsync(_options.OrphanSweepInterval, _options.OrphanAge, _stopping.Token), CancellationToken.None);
         return Task.CompletedTask;

@@ -1,13 +1,13 @@
 using System.Diagnostics;
-using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using PacsCluster.Blobs;
 using PacsCluster.Catalog;
 
 namespace PacsCluster.Engine;
 
-/// <summary>Group commit: one loop takes what has gathered while the last batch was committed, decides it and commits it in one transaction. There is
-/// no timer, so a lone store waits for nobody. Bounded in instances and bytes: at the limit <see cref="CommitAsync"/> waits, and with it the sender.</summary>
+/// <summary>Group commit: the first who comes commits at once, those who come meanwhile gather, and then the first of them commits for all of these.
+/// There is no timer and no thread, so a lone store waits for nobody. Bounded in instances and bytes: at the limit <see cref="CommitAsync"/>
+/// waits, and with it the sender.</summary>
 internal sealed class CommitQueue : IAsyncDisposable
 {
     private readonly EngineOptions _options;
@@ -17,93 +17,124 @@ internal sealed class CommitQueue : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly Metrics _metrics;
     private readonly ILogger _logger;
-    private readonly Channel<Item> _channel;
+    private readonly Lock _gate = new();
+    private readonly Queue<Item> _waiting = new();
+    private readonly SemaphoreSlim _places;
     private readonly ByteBudget _budget;
     private readonly StudyGrains _grains;
-    private Task _loop = Task.CompletedTask;
-    private Item? _left;
+    private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private bool _isLed;
+    private bool _isStopping;
 
     public CommitQueue(EngineOptions options, ICatalog catalog, ICatalogWriter writer, IBlobStore blobs, TimeProvider time, Metrics metrics, ILogger logger)
     {
         (_options, _catalog, _writer, _blobs, _time, _metrics, _logger) = (options, catalog, writer, blobs, time, metrics, logger);
-        _channel = Channel.CreateBounded<Item>(new BoundedChannelOptions(options.QueueMaxItems) { SingleReader = true });
+        _places = new SemaphoreSlim(options.QueueMaxItems);
         _budget = new ByteBudget(options.QueueMaxBytes);
         _grains = new StudyGrains(options.CachedStudies);
         metrics.Observe(() => Waiting);
     }
 
     /// <summary>Candidates that wait for the next batch.</summary>
-    public int Waiting => _channel.Reader.Count;
-
-    /// <summary>Starts the loop.</summary>
-    public void Start() => _loop = Task.Run(RunAsync);
+    public int Waiting
+    {
+        get
+        {
+            lock (_gate) return _waiting.Count;
+        }
+    }
 
     /// <summary>Waits for the candidate's turn, its decision and its commit. Returns only after the commit.</summary>
-    /// <exception cref="ChannelClosedException">The queue was stopped before the candidate got in.</exception>
+    /// <exception cref="ObjectDisposedException">The queue was stopped before the candidate got in.</exception>
     public async Task<Decision> CommitAsync(Candidate candidate, CancellationToken cancellationToken)
     {
         int bytes = candidate.HeldBytes;
-        await _budget.TakeAsync(bytes, cancellationToken);
+        await _places.WaitAsync(cancellationToken);
         try
         {
-            var item = new Item(candidate);
-            await _channel.Writer.WriteAsync(item, cancellationToken);
-            // From here on the loop has it: leaving would leave a blob whose fate nobody knows.
-            return await item.Done.Task;
+            await _budget.TakeAsync(bytes, cancellationToken);
+            try
+            {
+                // From here on there is no leaving: it would leave a blob whose fate nobody knows.
+                var item = new Item(candidate);
+                if (Enter(item) || await item.Turn.Task == Turn.Lead) await LeadAsync();
+                return item.Answer!;
+            }
+            finally
+            {
+                _budget.Give(bytes);
+            }
         }
         finally
         {
-            _budget.Give(bytes);
+            _places.Release();
         }
     }
 
-    /// <summary>Takes no more, commits what is there, and ends the loop.</summary>
+    /// <summary>Takes no more, and waits for what is there.</summary>
     public async ValueTask DisposeAsync()
     {
-        _channel.Writer.TryComplete();
-        await _loop;
+        lock (_gate)
+        {
+            _isStopping = true;
+            if (!_isLed) _stopped.TrySetResult();
+        }
+        await _stopped.Task;
     }
 
-    private async Task RunAsync()
+    /// <summary>Puts an item in line; true when nobody commits, and then its caller is to.</summary>
+    private bool Enter(Item item)
     {
-        var batch = new List<Item>();
-        while (_left is not null || await _channel.Reader.WaitToReadAsync())
+        lock (_gate)
         {
-            Gather(batch);
-            try
-            {
-                await CommitBatchAsync(batch);
-            }
-            catch (Exception fault)
-            {
-                // An edge: the loop must outlive every batch. What is not answered yet is in an unknown state, so its blobs stay for the sweep.
-                Log.BatchFailed(_logger, fault, batch.Count);
-                foreach (Item item in batch) item.Fail(StoreOutcomeKind.Failed, "processing failure", BlobFate.LeaveToSweep);
-                _grains.Clear();
-            }
-            batch.Clear();
+            ObjectDisposedException.ThrowIf(_isStopping, this);
+            _waiting.Enqueue(item);
+            if (_isLed) return false;
+            return _isLed = true;
         }
     }
 
-    private void Gather(List<Item> batch)
+    /// <summary>Commits one batch, with the caller's item as its first, and hands the lead on.</summary>
+    private async Task LeadAsync()
     {
-        long bytes = 0;
-        if (_left is not null)
+        List<Item> batch = Gather();
+        try
         {
-            batch.Add(_left);
-            bytes = _left.Candidate.HeldBytes;
-            _left = null;
+            await CommitBatchAsync(batch);
         }
-        while (batch.Count < _options.BatchMaxItems && _channel.Reader.TryRead(out Item? item))
+        catch (Exception fault)
         {
-            bytes += item.Candidate.HeldBytes;
-            if (bytes > _options.BatchMaxBytes && batch.Count > 0)
+            // An edge: the queue must outlive every batch. What is not answered yet is in an unknown state, so its blobs stay for the sweep.
+            Log.BatchFailed(_logger, fault, batch.Count);
+            foreach (Item item in batch) item.Fail(StoreOutcomeKind.Failed, "processing failure", BlobFate.LeaveToSweep);
+            _grains.Clear();
+        }
+        lock (_gate)
+        {
+            if (_waiting.TryPeek(out Item? next))
             {
-                _left = item;
+                next.Turn.SetResult(Turn.Lead);
                 return;
             }
-            batch.Add(item);
+            _isLed = false;
+            if (_isStopping) _stopped.TrySetResult();
         }
+    }
+
+    private List<Item> Gather()
+    {
+        var batch = new List<Item>();
+        long bytes = 0;
+        lock (_gate)
+        {
+            while (batch.Count < _options.BatchMaxItems && _waiting.TryPeek(out Item? item))
+            {
+                bytes += item.Candidate.HeldBytes;
+                if (bytes > _options.BatchMaxBytes && batch.Count > 0) break;
+                batch.Add(_waiting.Dequeue());
+            }
+        }
+        return batch;
     }
 
     /// <summary>Commits a batch whatever happens: on return every item is answered.</summary>
@@ -175,7 +206,7 @@ internal sealed class CommitQueue : IAsyncDisposable
             _grains.Put(grain);
         }
         _metrics.Committed(batch.Count, Stopwatch.GetElapsedTime(started));
-        foreach (Item item in batch) item.Done.TrySetResult(item.Decision!);
+        foreach (Item item in batch) item.Complete(item.Decision!);
     }
 
     private static void FailAll(List<Item> batch, string comment, BlobFate fate)
@@ -250,7 +281,7 @@ internal sealed class CommitQueue : IAsyncDisposable
         {
             Item item = batch[i];
             if (item.Candidate.ReleasedFrom is not null || unknown.Contains(item.Candidate.StoreKey)) continue;
-            item.Done.TrySetResult(item.Decision!);
+            item.Complete(item.Decision!);
             batch.RemoveAt(i);
         }
     }
@@ -288,13 +319,24 @@ internal sealed class CommitQueue : IAsyncDisposable
     {
         public Candidate Candidate { get; } = candidate;
 
-        /// <summary>Answered by the loop. Continuations run elsewhere: a slow sender must not hold up the loop.</summary>
-        public TaskCompletionSource<Decision> Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        /// <summary>What its caller waits for. Continuations run elsewhere: a slow sender must not hold up who leads.</summary>
+        public TaskCompletionSource<Turn> Turn { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         /// <summary>As decided, not yet committed.</summary>
         public Decision? Decision { get; set; }
 
-        public void Fail(StoreOutcomeKind kind, string comment, BlobFate fate) => Done.TrySetResult(new Decision(new StoreOutcome
+        /// <summary>The outcome; the first one holds.</summary>
+        public Decision? Answer { get; private set; }
+
+        public void Complete(Decision answer)
+        {
+            if (Answer is not null) return;
+            Answer = answer;
+            // Who leads has been woken for that already, or never waited.
+            Turn.TrySetResult(CommitQueue.Turn.Answered);
+        }
+
+        public void Fail(StoreOutcomeKind kind, string comment, BlobFate fate) => Complete(new Decision(new StoreOutcome
         {
             Kind = kind,
             Comment = comment,
@@ -303,5 +345,15 @@ internal sealed class CommitQueue : IAsyncDisposable
             StudyInstanceUid = Candidate.StudyInstanceUid,
             SeriesInstanceUid = Candidate.SeriesInstanceUid,
         }, Candidate.ReleasedFrom is null ? fate : BlobFate.Keep));
+    }
+
+    /// <summary>What a caller in line is woken for.</summary>
+    private enum Turn
+    {
+        /// <summary>Its item has an answer.</summary>
+        Answered,
+
+        /// <summary>To commit the next batch.</summary>
+        Lead,
     }
 }

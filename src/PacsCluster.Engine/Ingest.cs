@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using PacsCluster.Blobs;
 using PacsCluster.Dicom;
@@ -96,7 +95,7 @@ public sealed class Ingest
         {
             decision = await _queue.CommitAsync(candidate, CancellationToken.None);
         }
-        catch (ChannelClosedException)
+        catch (ObjectDisposedException)
         {
             decision = new Decision(Refused(origin, StoreOutcomeKind.OutOfResources, "the archive is stopping", null), BlobFate.Delete);
         }

@@ -12,7 +12,7 @@ internal sealed class Receiver(IBlobStore blobs, PushReader reader, StoreOrigin 
     // Room in front of the first bytes, so that File Meta Information and data set go out in one write. What does not fit is written by itself.
     private const int HeadRoom = 2048;
 
-    // Written as soon as it is full, while the sender goes on; all pieces that the buffer holds are digested together.
+    // Parsed and written as soon as it is full, while the sender goes on; all pieces that the buffer holds are digested together.
     private const int PieceBytes = 256 * 1024;
 
     private static readonly Tag s_sopClassUid = new(0x00080016), s_sopInstanceUid = new(0x00080018);
@@ -38,8 +38,11 @@ internal sealed class Receiver(IBlobStore blobs, PushReader reader, StoreOrigin 
             if (_blob is null) await StartAsync(filled, cancellationToken);
             else await _blob.WriteAsync(room[..filled], cancellationToken);
             _end += filled;
-            if (filled < room.Length) return;
+            if (filled < room.Length) break;
         }
+        // An instance that fits into the buffer, as a CT slice does, is digested while the disk writes it.
+        _blob!.BeginCommit();
+        Digest();
     }
 
     /// <summary>Bytes of the blob so far.</summary>
@@ -48,13 +51,8 @@ internal sealed class Receiver(IBlobStore blobs, PushReader reader, StoreOrigin 
     /// <summary>Begins to make the blob durable; it is when the task has ended well.</summary>
     public Task CommitAsync() => _blob!.CommitAsync(CancellationToken.None).AsTask();
 
-    /// <summary>What was written. Digests what the buffer holds: an instance that fits into it (a CT slice does) is digested while the disk flushes
-    /// it, when this is called after <see cref="CommitAsync"/>.</summary>
-    public WrittenBlob Written()
-    {
-        Digest();
-        return new WrittenBlob(_blob!.Key, _blob.Length, _dataSetOffset, _hash.GetHashAndReset());
-    }
+    /// <summary>What was written.</summary>
+    public WrittenBlob Written() => new(_blob!.Key, _blob.Length, _dataSetOffset, _hash.GetHashAndReset());
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()

@@ -1,21 +1,24 @@
 
 namespace PacsCluster.Catalog.Sqlite;
 
-/// <summary>The one thread that writes, with the one connection that may. A commit waits for the disk; on a thread of the pool that wait would be taken
-/// from everybody else. Work is done in the order in which it came.</summary>
+/// <summary>Who writes with the one connection that may: one caller at a time. A commit waits for the disk. A thread of its own, an association's for
+/// example, does its work itself; on a thread of the pool that wait would be taken from everybody else, so its work goes to the thread kept for
+/// it, in the order in which it came.</summary>
 internal sealed class WriterThread
 {
     // A monitor, because its waiters sleep at once: a blocking wait on a task spins first, and on two cores that is the sender's time.
     private readonly object _gate = new();
+    private readonly object _turn = new();
     private readonly Queue<Action> _work = new();
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool _isEnding;
 
     public WriterThread() => new Thread(Run) { IsBackground = true, Name = "catalog writer" }.Start();
 
-    /// <summary>Runs on the thread. What it throws is thrown to the caller.</summary>
+    /// <summary>Runs when nobody else does. What it throws is thrown to the caller.</summary>
     public Task<T> RunAsync<T>(Func<T> work)
     {
+        if (!Thread.CurrentThread.IsThreadPoolThread) return RunHere(work);
         var done = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (_gate)
         {
@@ -47,10 +50,30 @@ internal sealed class WriterThread
         return _ended.Task;
     }
 
+    private Task<T> RunHere<T>(Func<T> work)
+    {
+        lock (_turn)
+        {
+            ObjectDisposedException.ThrowIf(Volatile.Read(ref _isEnding), this);
+            try
+            {
+                return Task.FromResult(work());
+            }
+            catch (Exception e)
+            {
+                return Task.FromException<T>(e);
+            }
+        }
+    }
+
     private void Run()
     {
-        while (Next() is { } work) work();
-        _ended.SetResult();
+        while (Next() is { } work)
+        {
+            lock (_turn) work();
+        }
+        // Nobody is in the middle of work when the connection is closed.
+        lock (_turn) _ended.SetResult();
     }
 
     private Action? Next()
