@@ -1,3 +1,4 @@
+using System.Buffers;
 using PacsCluster.Blobs;
 using PacsCluster.Catalog;
 using PacsCluster.Dicom;
@@ -52,17 +53,64 @@ public sealed class Retrieve
         TransferSyntax stored = TransferSyntax.FromUid(instance.TransferSyntaxUid);
         if (!DataSetTranscoder.CanConvert(stored, target)) throw new NotSupportedException($"no conversion from {stored.Uid} to {target.Uid}");
         long length = instance.Length - instance.DataSetOffset;
-        Stream dataSet = await OpenBlobAsync(instance, length, cancellationToken);
+        Stream dataSet = await OpenRangeAsync(instance, 0, length, cancellationToken);
         return stored.Uid == target.Uid
             ? new RetrievedInstance(instance, stored, dataSet, length)
             : new RetrievedInstance(instance, target, DataSetTranscoder.Convert(dataSet, stored, target), null);
     }
 
-    private async ValueTask<Stream> OpenBlobAsync(InstanceLocation instance, long length, CancellationToken cancellationToken)
+    /// <summary>Opens an instance for reading its frames and values one by one. Nothing is read unless the data set has to be converted for it
+    /// (big endian, deflated) or its row was written before rows said where values lie: then it is walked through once.</summary>
+    /// <param name="instance">The instance.</param>
+    /// <param name="header">Its header row.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    /// <exception cref="InstanceUnavailableException">Its blob is missing or cannot be read now.</exception>
+    public async ValueTask<InstanceContent> OpenContentAsync(InstanceLocation instance, HeaderRow header, CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(instance);
+        ArgumentNullException.ThrowIfNull(header);
+        var bytes = new DataSetBytes(this, instance);
+        InstanceLayout layout = InstanceLayout.Unpack(header.Frames.Span);
+        bool isUnknown = instance.PixelDataOffset >= 0 && layout.Bulk.Count == 0;
+        if (isUnknown || (layout.Bulk.Count > 0 && DataSetBytes.NeedsConversion(instance))) layout = await FindLayoutAsync(instance, cancellationToken);
+        return new InstanceContent(instance, header.ToDataSet(instance.TransferSyntaxUid), layout, bytes);
+    }
+
+    private async ValueTask<InstanceLayout> FindLayoutAsync(InstanceLocation instance, CancellationToken cancellationToken)
+    {
+        TransferSyntax target = DataSetBytes.NeedsConversion(instance) ? TransferSyntax.ExplicitVRLittleEndian : TransferSyntax.FromUid(instance.TransferSyntaxUid);
+        await using RetrievedInstance whole = await OpenAsync(instance, target, cancellationToken);
+        using var reader = new PushReader(target);
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(256 * 1024);
         try
         {
-            return await _blobs.OpenReadAsync(instance.StoreKey, instance.Offset + instance.DataSetOffset, length, cancellationToken);
+            for (int read; (read = await whole.DataSet.ReadAsync(buffer, cancellationToken)) > 0;) reader.Feed(buffer.AsSpan(0, read));
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+        reader.Complete();
+        return new InstanceLayout(target.IsEncapsulated ? reader.Frames : [], reader.Bulk);
+    }
+
+    /// <summary>Opens a range of a data set as stored.</summary>
+    /// <exception cref="InstanceUnavailableException">Its blob is missing or cannot be read now.</exception>
+    internal ValueTask<Stream> OpenRangeAsync(InstanceLocation instance, long offset, long length, CancellationToken cancellationToken) =>
+        OpenFileAsync(instance, instance.DataSetOffset + offset, length, cancellationToken);
+
+    /// <summary>Opens a range of an instance's PS3.10 file as stored, for one forward read.</summary>
+    /// <param name="instance">The instance.</param>
+    /// <param name="offset">First byte, from the start of the file.</param>
+    /// <param name="length">Bytes; offset and length lie within the file's <see cref="InstanceLocation.Length"/>.</param>
+    /// <param name="cancellationToken">Cancels the opening.</param>
+    /// <exception cref="InstanceUnavailableException">Its blob is missing or cannot be read now.</exception>
+    public async ValueTask<Stream> OpenFileAsync(InstanceLocation instance, long offset, long length, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(instance);
+        try
+        {
+            return await _blobs.OpenReadAsync(instance.StoreKey, instance.Offset + offset, length, cancellationToken);
         }
         catch (BlobNotFoundException e)
         {

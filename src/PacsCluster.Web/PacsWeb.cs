@@ -16,6 +16,7 @@ public static class PacsWeb
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton(options);
         services.AddSingleton<ServiceRoot>();
+        services.AddRetrieve();
         return services;
     }
 
@@ -26,6 +27,6 @@ public static class PacsWeb
         WebOptions options = web.Services.GetRequiredService<WebOptions>();
         web.UseWhen(http => http.Request.Path.StartsWithSegments(options.Path), branch => branch.UseMiddleware<WebEdge>());
         RouteGroupBuilder root = web.MapGroup(options.Path);
-        _ = root;
+        root.MapRetrieve(web.Services);
     }
 }

@@ -92,10 +92,16 @@ internal sealed class WebServer : IAsyncDisposable
     /// <summary>Stores the bytes of a PS3.10 file as an import would.</summary>
     public async Task StoreAsync(byte[] file)
     {
+        StoreOutcome outcome = await TryStoreAsync(file);
+        Assert.True(outcome.IsSuccess, $"{outcome.Kind} {outcome.Comment}");
+    }
+
+    /// <summary>As StoreAsync, for what may be refused.</summary>
+    public async Task<StoreOutcome> TryStoreAsync(byte[] file)
+    {
         FileStart start = Part10.ReadStart(file);
         using var dataSet = new MemoryStream(file, start.DataSetOffset, file.Length - start.DataSetOffset, writable: false);
-        StoreOutcome outcome = await Archive.Ingest.StoreAsync(dataSet, new StoreOrigin { TransferSyntax = start.TransferSyntax, RemoteAddress = "127.0.0.1", Door = StoreDoor.Import }, CancellationToken.None);
-        Assert.True(outcome.IsSuccess, $"{outcome.Kind} {outcome.Comment}");
+        return await Archive.Ingest.StoreAsync(dataSet, new StoreOrigin { TransferSyntax = start.TransferSyntax, RemoteAddress = "127.0.0.1", Door = StoreDoor.Import }, CancellationToken.None);
     }
 
     public async ValueTask DisposeAsync()

@@ -1,0 +1,113 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using PacsCluster.Catalog;
+using PacsCluster.Dicom;
+using PacsCluster.Engine;
+
+namespace PacsCluster.Web;
+
+/// <summary>Retrieve of bulk data: one value by its URI, and all values or the pixel data of an instance, a series or a study (PS3.18 10.4.1.1.5, CP-2040).</summary>
+internal sealed class BulkdataTransaction(Locator locator, Retrieve retrieve, ServiceRoot root)
+{
+    private static readonly Tag s_encapsulatedDocument = new(0x00420011), s_mimeType = new(0x00420012);
+
+    /// <summary>One value: <c>…/instances/{instance}/bulkdata/{path}</c>.</summary>
+    public async Task HandleValueAsync(HttpContext http)
+    {
+        string path = (string)http.GetRouteValue("path")!;
+        (InstanceLocation location, HeaderRow header) = await locator.InstanceAsync(http);
+        InstanceContent content = await retrieve.OpenContentAsync(location, header, http.RequestAborted);
+        if (content.IsEncapsulated && content.PixelData is { } pixels && path == pixels.Tag.ToHex())
+        {
+            await SendPixelsAsync(http, content);
+            return;
+        }
+        BulkContent value = content.Value(path, out _) ?? throw new ProblemException(Problem.NotFound("The instance has no such value.", "Take the BulkDataURI from its metadata."));
+        Offer octets = new(PixelMediaTypes.OctetStream);
+        List<Offer> offers = [octets, octets with { InParts = true }];
+        if (path == s_encapsulatedDocument.ToHex() && MediaType.TryParse(content.Header.GetString(s_mimeType), out MediaType? mime) && mime!.Type != "*")
+        {
+            Offer document = new(mime.Essence);
+            offers.InsertRange(0, [document, document with { InParts = true }]);
+        }
+        // A document was made by somebody else: no browser is to run it as ours.
+        http.Response.Headers.XContentTypeOptions = "nosniff";
+        http.Response.Headers.ContentSecurityPolicy = "sandbox";
+        Offer offer = Negotiation.Select(http, offers).Offer;
+        var answer = new BulkAnswer(location, offer, "value " + path);
+        await answer.SendAsync(http, [new BulkPart(offer.ContentType, Location(root.Url(http), location, path), value)]);
+    }
+
+    /// <summary>The pixel data of one instance: native as one part, codestreams one part a frame, a video as one stream.</summary>
+    public async Task HandleInstancePixelsAsync(HttpContext http)
+    {
+        (InstanceLocation location, HeaderRow header) = await locator.InstanceAsync(http);
+        await SendPixelsAsync(http, await retrieve.OpenContentAsync(location, header, http.RequestAborted));
+    }
+
+    /// <summary>The pixel data of a study's or series' instances.</summary>
+    public Task HandlePixelsAsync(HttpContext http) => SendManyAsync(http, onlyPixels: true);
+
+    /// <summary>All values that metadata gives by URI, of an instance, a series or a study.</summary>
+    public Task HandleAllAsync(HttpContext http) => SendManyAsync(http, onlyPixels: false);
+
+    private async Task SendPixelsAsync(HttpContext http, InstanceContent content)
+    {
+        string service = root.Url(http);
+        if (content.PixelData is null) throw new ProblemException(Problem.NotFound("The instance has no pixel data.", "GET its bulkdata for documents and other values."));
+        Offer offer = Negotiation.Select(http, PixelOffers.Of(content.Location.TransferSyntaxUid, single: !content.IsEncapsulated || content.FrameCount <= 1)).Offer;
+        await new BulkAnswer(content.Location, offer, "pixels").SendAsync(http, await PixelPartsAsync(content, offer, service, http.RequestAborted));
+    }
+
+    private static async Task<IReadOnlyList<BulkPart>> PixelPartsAsync(InstanceContent content, Offer offer, string service, CancellationToken ct)
+    {
+        string instance = InstancesTransaction.Location(service, content.Location);
+        if (content.IsEncapsulated && content.FrameCount > 0)
+            return [.. Enumerable.Range(0, content.FrameCount).Select(i => new BulkPart(offer.ContentType, $"{instance}/frames/{i + 1}", content.Frame(i)))];
+        return await content.PixelsAsync(ct) is { } all ? [new BulkPart(offer.ContentType, Location(service, content.Location, content.PixelData!.Value.Tag.ToHex()), all)] : [];
+    }
+
+    private async Task SendManyAsync(HttpContext http, bool onlyPixels)
+    {
+        CancellationToken ct = http.RequestAborted;
+        List<InstanceLocation> instances = await locator.InstancesAsync(http);
+        if (onlyPixels) instances.RemoveAll(i => i.PixelDataOffset < 0);
+        if (instances.Count == 0) throw new ProblemException(Problem.NotFound("There is no pixel data.", "GET bulkdata for documents and other values."));
+        // What each is answered with depends on its transfer syntax alone, so what cannot be is known before anything is sent.
+        Dictionary<string, Offer> bySyntax = [];
+        Offer octets = new(PixelMediaTypes.OctetStream, InParts: true);
+        foreach (string uid in instances.Where(i => i.PixelDataOffset >= 0).Select(i => i.TransferSyntaxUid).Distinct(StringComparer.Ordinal))
+            bySyntax[uid] = Negotiation.Select(http, PixelOffers.Of(uid, single: false).FindAll(o => o.InParts)).Offer;
+        if (bySyntax.Count == 0) Negotiation.Select(http, [octets]);
+        string etag = Conditions.Digest(instances.Select(i => $"{i.StoreKey}.{i.Offset}").Concat(bySyntax.Values.Select(o => o.ToString())).Prepend(onlyPixels ? "pixels" : "all"));
+        Conditions.SetValidators(http.Response, etag);
+        if (Conditions.IsNotModified(http, etag)) return;
+        MultipartWriter writer = MultipartWriter.Start(http.Response, bySyntax.TryGetValue(instances[0].TransferSyntaxUid, out Offer? first) ? first.Essence : octets.Essence);
+        if (HttpMethods.IsHead(http.Request.Method)) return;
+        string service = root.Url(http);
+        int unflushed = 0;
+        await foreach ((InstanceLocation location, HeaderRow header) in locator.HeadersAsync(instances, ct))
+        {
+            InstanceContent content = await retrieve.OpenContentAsync(location, header, ct);
+            if (!onlyPixels)
+            {
+                foreach (BulkPart part in Values(content, service)) unflushed = await writer.WriteAsync(http, part, unflushed, ct);
+            }
+            if (!bySyntax.TryGetValue(location.TransferSyntaxUid, out Offer? offer)) continue;
+            foreach (BulkPart part in await PixelPartsAsync(content, offer, service, ct)) unflushed = await writer.WriteAsync(http, part, unflushed, ct);
+        }
+        writer.End();
+        await http.Response.BodyWriter.FlushAsync(ct);
+    }
+
+    private static IEnumerable<BulkPart> Values(InstanceContent content, string service)
+    {
+        foreach (BulkValue value in content.Bulk)
+        {
+            string path = value.Tag.ToHex();
+            if (value != content.PixelData && content.Value(path, out _) is { } bytes) yield return new BulkPart(PixelMediaTypes.OctetStream, Location(service, content.Location, path), bytes);
+        }
+    }
+
+    private static string Location(string service, InstanceLocation instance, string path) => $"{InstancesTransaction.Location(service, instance)}/bulkdata/{path}";
+}
