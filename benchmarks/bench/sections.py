@@ -56,7 +56,7 @@ class Bench:
 def send(bench, server, folder, associations, no_delay=True):
     """Instances per second of parallel storescu processes, from the start of the first to the end of the last."""
     shares = synthetic.shares(folder, os.path.join(bench.work, "shares"), associations)
-    kept_before = server.kept()
+    kept_before = server.kept() or 0
     count = sum(len(os.listdir(share)) for share in shares)
     environment = {key: value for key, value in os.environ.items() if key != "TCP_NODELAY"}
     if no_delay:
@@ -72,7 +72,8 @@ def send(bench, server, folder, associations, no_delay=True):
     failed = [(sender, output) for sender, output in zip(senders, outputs) if sender.returncode != 0 or "E:" in output]
     if failed:
         # What is not kept does not count: a server that refuses is not faster for it.
-        kept = server.kept() - kept_before
+        kept = server.kept()
+        kept = kept and kept - kept_before
         sender, output = failed[0]
         bench.remark("%s, %d associations: %d of %d senders failed (storescu ended with %d%s), %s of %d instances kept" % (
             server.name, associations, len(failed), len(senders), sender.returncode,
