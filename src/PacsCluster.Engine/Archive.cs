@@ -12,8 +12,11 @@ public sealed class Archive : IAsyncDisposable
     private readonly Metrics _metrics = new();
     private readonly ILogger _logger;
     private readonly CommitQueue _queue;
+    private readonly ObservedWriter _writer;
+    private readonly IBlobStore _blobs;
     private readonly CancellationTokenSource _stopping = new();
-    private Task _sweeping = Task.CompletedTask;
+    private Task _working = Task.CompletedTask;
+    private Task _leasing = Task.CompletedTask;
     private bool _isStarted;
     private int _isDisposed;
 
@@ -35,13 +38,24 @@ public sealed class Archive : IAsyncDisposable
         _options = options;
         _time = time;
         _logger = loggers.CreateLogger("PacsCluster.Engine");
-        _queue = new CommitQueue(options, catalog, writer, blobs, time, _metrics, _logger);
+        _blobs = blobs;
+        _writer = new ObservedWriter(writer);
+        _queue = new CommitQueue(options, catalog, _writer, blobs, time, _metrics, _logger);
         Catalog = catalog;
         Ingest = new Ingest(options, blobs, _queue, time, _metrics, _logger);
         Retrieve = new Retrieve(blobs);
         Verify = new Verify(options, catalog, blobs, time);
         OrphanSweep = new OrphanSweep(catalog, blobs, time, _logger);
-        Quarantine = new Quarantine(options, catalog, writer, blobs, _queue);
+        Quarantine = new Quarantine(options, catalog, _writer, blobs, _queue);
+        Metadata = new Metadata(catalog, () => BulkDataBase);
+        Completion = new StudyCompletion(options, catalog, _writer, () => BulkDataBase, time, _logger);
+        ChangeFeed = new ChangeFeed(options, catalog, _writer, time);
+        Deletion = new Deletion(options, catalog, _writer, blobs, _queue, time, _logger);
+        Reminders = new Reminders(_writer, options, time, _metrics, _logger, $"{Environment.MachineName}-{Guid.NewGuid():N}");
+        Reminders.Handle(StudyCompletion.Kind, StudyCompletion.Name, Completion.HandleAsync);
+        Reminders.Handle(Deletion.Kind, Deletion.PurgeName, Deletion.HandlePurgeAsync);
+        Reminders.Handle(ChangeFeed.Kind, ChangeFeed.Name, (_, ct) => ChangeFeed.TrimAsync(ct));
+        Reminders.Handle(OrphanSweep.Kind, OrphanSweep.Name, (_, ct) => OrphanSweep.HandleAsync(options, ct));
     }
 
     /// <summary>Stores.</summary>
@@ -59,21 +73,56 @@ public sealed class Archive : IAsyncDisposable
     /// <summary>What was kept aside.</summary>
     public Quarantine Quarantine { get; }
 
+    /// <summary>Metadata of instances, series and studies.</summary>
+    public Metadata Metadata { get; }
+
+    /// <summary>Completes studies.</summary>
+    public StudyCompletion Completion { get; }
+
+    /// <summary>What happened.</summary>
+    public ChangeFeed ChangeFeed { get; }
+
+    /// <summary>Deletes, and takes deletions back.</summary>
+    public Deletion Deletion { get; }
+
+    /// <summary>What the BulkDataURIs in metadata begin with, in front of <c>/studies/…</c>: an absolute path, or a URL, without a slash at its end. Default <c>/dicom-web</c>. Metadata
+    /// packed with another one is packed anew when its study next completes, and made from the headers until then.</summary>
+    public string BulkDataBase { get; init; } = "/dicom-web";
+
+    /// <summary>This node, to be listed while it runs; null (default) for one that is not listed.</summary>
+    public NodeDescription? Node { get; init; }
+
+    /// <summary>What is to be done later.</summary>
+    internal Reminders Reminders { get; }
+
     /// <summary>Instances that wait for the next commit.</summary>
     internal int Waiting => _queue.Waiting;
 
     /// <summary>What is held and where.</summary>
     public ICatalog Catalog { get; }
 
-    /// <summary>Starts the sweep.</summary>
-    public Task StartAsync(CancellationToken cancellationToken)
+    /// <summary>Starts the work on reminders and the node's lease.</summary>
+    /// <exception cref="CatalogUnavailableException">The catalog cannot be written now.</exception>
+    public async Task StartAsync(CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         if (_isStarted) throw new InvalidOperationException("started already");
         _isStarted = true;
-        if (_options.OrphanSweepInterval > TimeSpan.Zero)
-            _sweeping = Task.Run(() => OrphanSweep.RunForeverAsync(_options.OrphanSweepInterval, _options.OrphanAge, _stopping.Token), CancellationToken.None);
-        return Task.CompletedTask;
+        if (_options.ReminderConcurrency > 0)
+        {
+            await SetStandingRemindersAsync(cancellationToken);
+            _working = Task.Run(() => Reminders.RunAsync(_stopping.Token), CancellationToken.None);
+        }
+        if (Node is { } node) _leasing = Task.Run(() => new NodeLeases(_options, _writer, _time, _logger, node).RunAsync(_stopping.Token), CancellationToken.None);
+    }
+
+    /// <summary>What is done again and again, on whichever node: set once, kept by every later start.</summary>
+    private ValueTask SetStandingRemindersAsync(CancellationToken ct)
+    {
+        DateTimeOffset now = _time.GetUtcNow();
+        var changes = new CatalogChanges { NewReminders = { new ReminderRow { Id = new ReminderId(ChangeFeed.Kind, ChangeFeed.Key, ChangeFeed.Name), DueAt = now } } };
+        if (_options.OrphanSweepInterval > TimeSpan.Zero) changes.NewReminders.Add(new ReminderRow { Id = OrphanSweep.ReminderOf(_blobs.Name), DueAt = now + _options.OrphanSweepInterval });
+        return _writer.CommitAsync(changes, ct);
     }
 
     /// <summary>Takes no new stores, waits for those in flight up to <see cref="EngineOptions.DrainTimeout"/>, and stops.</summary>
@@ -81,12 +130,14 @@ public sealed class Archive : IAsyncDisposable
     {
         if (Interlocked.Exchange(ref _isDisposed, 1) != 0) return;
         await _stopping.CancelAsync();
-        await _sweeping.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _working;
+        await _leasing;
         long deadline = _time.GetTimestamp() + (long)(_options.DrainTimeout.TotalSeconds * _time.TimestampFrequency);
         while (Ingest.InFlight > 0 && _time.GetTimestamp() < deadline) await Task.Delay(TimeSpan.FromMilliseconds(10), _time);
         if (Ingest.InFlight > 0) Log.DrainTimedOut(_logger, Ingest.InFlight, _options.DrainTimeout);
         await _queue.DisposeAsync();
         Quarantine.Dispose();
+        Deletion.Dispose();
         _stopping.Dispose();
         _metrics.Dispose();
     }

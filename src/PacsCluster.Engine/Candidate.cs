@@ -57,8 +57,8 @@ internal sealed record Candidate
     public string? Comment { get; init; }
     /// <summary>Goes to quarantine whatever the study says, for this reason (a word of <see cref="Reasons"/>); null in general.</summary>
     public string? QuarantineReason { get; init; }
-    /// <summary>The quarantine entry that this one is released from, to be taken out in the same commit; null in general.</summary>
-    public QuarantineEntry? ReleasedFrom { get; init; }
+    /// <summary>What this one is released from (quarantine, a deletion), to be taken out in the same commit; null in general.</summary>
+    public HeldInstance? ReleasedFrom { get; init; }
 
     /// <summary>Bytes that it holds in memory while it waits.</summary>
     public int HeldBytes => Header.Length + Frames.Length + 2048;

@@ -241,7 +241,7 @@ internal sealed class CommitQueue : IAsyncDisposable
             NewKeys = 8 * batch.Count,
         }, CancellationToken.None);
         ContentCompare compare = await CompareAsync(batch, loaded);
-        var plan = new BatchPlan(loaded, grains, compare.IsSame, _blobs.Name, _time.GetUtcNow());
+        var plan = new BatchPlan(loaded, grains, compare.IsSame, _blobs.Name, _time.GetUtcNow(), _options.CompletionQuietPeriod);
         foreach (Item item in batch)
         {
             try

@@ -53,6 +53,30 @@ public sealed record EngineOptions
     /// <summary>Time between two sweeps for such blobs; zero for none. Default 6 h, 1 min to 365 d.</summary>
     public TimeSpan OrphanSweepInterval { get; init; } = TimeSpan.FromHours(6);
 
+    /// <summary>Time without a new instance after which a study is complete. Default 60 s, 1 s to 24 h.</summary>
+    public TimeSpan CompletionQuietPeriod { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Time for which a deletion can be taken back; then it is purged. Default 7 d, 0 to 3650 d.</summary>
+    public TimeSpan DeletionRetention { get; init; } = TimeSpan.FromDays(7);
+
+    /// <summary>Time for which the change feed keeps its entries; longer for a named consumer that has not read them. Default 7 d, 1 min to 3650 d.</summary>
+    public TimeSpan FeedRetention { get; init; } = TimeSpan.FromDays(7);
+
+    /// <summary>Time after which a named consumer of the change feed that says nothing is forgotten, and no entry kept for it. Default 30 d, 1 min to 3650 d.</summary>
+    public TimeSpan ConsumerRetention { get; init; } = TimeSpan.FromDays(30);
+
+    /// <summary>Reminders (completing studies, purging deletions, sweeping, trimming) that this node works on at once. Default 2, 0 to 64; 0 leaves them to other nodes.</summary>
+    public int ReminderConcurrency { get; init; } = 2;
+
+    /// <summary>Time after which another node takes over a reminder whose node died. Default 5 min, 1 s to 24 h.</summary>
+    public TimeSpan ReminderLease { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>Time after which the catalog is asked for reminders though none is known to be due. Default 30 s, 100 ms to 1 h.</summary>
+    public TimeSpan ReminderIdle { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Time for which a node is listed as living after it last said so; it says so three times as often. Default 30 s, 3 s to 1 h.</summary>
+    public TimeSpan NodeLease { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>The policy for a calling AE title.</summary>
     public StorePolicy PolicyFor(string callingAETitle) =>
         CallingAETitles.TryGetValue(callingAETitle, out StorePolicyOverride? differences) ? differences.ApplyTo(Policy) : Policy;
@@ -80,6 +104,14 @@ public sealed record EngineOptions
         Range(nameof(DrainTimeout), DrainTimeout, TimeSpan.Zero, TimeSpan.FromMinutes(10));
         Range(nameof(OrphanAge), OrphanAge, TimeSpan.FromHours(1), TimeSpan.FromDays(365));
         if (OrphanSweepInterval != TimeSpan.Zero) Range(nameof(OrphanSweepInterval), OrphanSweepInterval, TimeSpan.FromMinutes(1), TimeSpan.FromDays(365));
+        Range(nameof(CompletionQuietPeriod), CompletionQuietPeriod, TimeSpan.FromSeconds(1), TimeSpan.FromHours(24));
+        Range(nameof(DeletionRetention), DeletionRetention, TimeSpan.Zero, TimeSpan.FromDays(3650));
+        Range(nameof(FeedRetention), FeedRetention, TimeSpan.FromMinutes(1), TimeSpan.FromDays(3650));
+        Range(nameof(ConsumerRetention), ConsumerRetention, TimeSpan.FromMinutes(1), TimeSpan.FromDays(3650));
+        Range(nameof(ReminderConcurrency), ReminderConcurrency, 0, 64);
+        Range(nameof(ReminderLease), ReminderLease, TimeSpan.FromSeconds(1), TimeSpan.FromHours(24));
+        Range(nameof(ReminderIdle), ReminderIdle, TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1));
+        Range(nameof(NodeLease), NodeLease, TimeSpan.FromSeconds(3), TimeSpan.FromHours(1));
         errors.AddRange(Policy.Validate("Engine:Policy"));
         foreach ((string title, StorePolicyOverride differences) in CallingAETitles)
         {

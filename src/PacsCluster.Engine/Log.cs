@@ -38,11 +38,35 @@ internal static partial class Log
     [LoggerMessage(11, LogLevel.Information, "Sweep: {Deleted} of {Seen} blobs had no row and were older than {Age}")]
     public static partial void Swept(ILogger logger, long deleted, long seen, TimeSpan age);
 
-    [LoggerMessage(12, LogLevel.Error, "Sweep failed; the next one is due in {Interval}")]
-    public static partial void SweepFailed(ILogger logger, Exception fault, TimeSpan interval);
-
     [LoggerMessage(13, LogLevel.Warning, "Stop: {Waiting} stores did not end within {Limit} and are given up unanswered")]
     public static partial void DrainTimedOut(ILogger logger, int waiting, TimeSpan limit);
+
+    [LoggerMessage(15, LogLevel.Warning, "Reminders cannot be read or ended now; the next attempt is in {Wait}")]
+    public static partial void RemindersUnavailable(ILogger logger, Exception fault, TimeSpan wait);
+
+    [LoggerMessage(16, LogLevel.Error, "Reminder {Kind}/{Name} of {Key} failed {Attempts} times; the next attempt is in {Wait}")]
+    public static partial void ReminderFailed(ILogger logger, Exception fault, string kind, string name, string key, int attempts, TimeSpan wait);
+
+    [LoggerMessage(17, LogLevel.Information, "Study {StudyInstanceUid} is complete: {Series} series, {Instances} instances")]
+    public static partial void StudyCompleted(ILogger logger, string studyInstanceUid, int series, int instances);
+
+    [LoggerMessage(18, LogLevel.Information, "Deletion {Key}: {Level} of study {StudyInstanceUid}, {Instances} instances, by {By}; to be purged at {PurgeAt}")]
+    public static partial void Rejected(ILogger logger, long key, string level, string studyInstanceUid, int instances, string by, DateTimeOffset purgeAt);
+
+    [LoggerMessage(19, LogLevel.Information, "Deletion {Key} taken back by {By}: {Restored} instances restored, {Dropped} were stored again meanwhile, {Left} stay deleted")]
+    public static partial void Restored(ILogger logger, long key, string by, int restored, int dropped, int left);
+
+    [LoggerMessage(20, LogLevel.Information, "Deletion {Key} purged: {Instances} instances")]
+    public static partial void Purged(ILogger logger, long key, int instances);
+
+    [LoggerMessage(21, LogLevel.Error, "Another node has the name {Name}: this one is not listed until that one's lease ends")]
+    public static partial void NodeNameTaken(ILogger logger, string name);
+
+    [LoggerMessage(22, LogLevel.Warning, "The node's lease could not be renewed")]
+    public static partial void NodeLeaseFailed(ILogger logger, Exception fault);
+
+    [LoggerMessage(23, LogLevel.Error, "SOP Instance {SopInstanceUid} could not be restored: its blob cannot be read")]
+    public static partial void RestoreFailed(ILogger logger, Exception fault, string sopInstanceUid);
 
     [LoggerMessage(14, LogLevel.Critical, "Batch of {Items} instances failed for a reason nobody foresaw; the commit loop goes on")]
     public static partial void BatchFailed(ILogger logger, Exception fault, int items);

@@ -12,6 +12,7 @@ internal sealed class Metrics : IDisposable
     private readonly Counter<long> _instances;
     private readonly Counter<long> _bytes;
     private readonly Counter<long> _conflicts;
+    private readonly Counter<long> _reminders;
     private readonly Histogram<int> _batchItems;
     private readonly Histogram<double> _commitSeconds;
     private readonly Histogram<double> _storeSeconds;
@@ -22,6 +23,7 @@ internal sealed class Metrics : IDisposable
         _instances = _meter.CreateCounter<long>("pacscluster.store.instances", "{instance}", "Instances by outcome and door.");
         _bytes = _meter.CreateCounter<long>("pacscluster.store.bytes", "By", "Bytes of data sets that were stored.");
         _conflicts = _meter.CreateCounter<long>("pacscluster.commit.conflicts", "{conflict}", "Commits that another node was ahead of.");
+        _reminders = _meter.CreateCounter<long>("pacscluster.reminders", "{reminder}", "Reminders worked on, by kind, name and whether the handler succeeded.");
         _batchItems = _meter.CreateHistogram<int>("pacscluster.commit.items", "{instance}", "Instances in one commit.",
             advice: new InstrumentAdvice<int> { HistogramBucketBoundaries = [1, 2, 4, 8, 16, 32, 64, 128, 256] });
         double[] seconds = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -51,6 +53,9 @@ internal sealed class Metrics : IDisposable
 
     /// <summary>A commit found another version than it read.</summary>
     public void Conflict() => _conflicts.Add(1);
+
+    /// <summary>A reminder's handler ended.</summary>
+    public void Reminded(string kind, string name, bool isDone) => _reminders.Add(1, new("kind", kind), new("name", name), new("outcome", isDone ? "done" : "failed"));
 
     /// <inheritdoc/>
     public void Dispose() => _meter.Dispose();

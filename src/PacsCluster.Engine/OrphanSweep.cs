@@ -14,6 +14,8 @@ public sealed record SweepReport(long Seen, long Deleted, long DeletedBytes);
 /// a store that is still waiting for its commit, on this node or another, so it is left alone.</summary>
 public sealed class OrphanSweep
 {
+    internal const string Kind = "store", Name = "sweep";
+
     private const int Page = 500;
 
     private readonly ICatalog _catalog;
@@ -58,20 +60,14 @@ public sealed class OrphanSweep
         }
     }
 
-    /// <summary>Sweeps again and again until cancelled.</summary>
-    internal async Task RunForeverAsync(TimeSpan interval, TimeSpan age, CancellationToken cancellationToken)
+    /// <summary>The reminder that sweeps a store.</summary>
+    internal static ReminderId ReminderOf(string store) => new(Kind, store, Name);
+
+    /// <summary>Sweeps and comes again; ends when sweeping is switched off.</summary>
+    internal async Task<ReminderResult> HandleAsync(EngineOptions options, CancellationToken ct)
     {
-        using var timer = new PeriodicTimer(interval, _time);
-        while (await timer.WaitForNextTickAsync(cancellationToken))
-        {
-            try
-            {
-                await RunAsync(age, cancellationToken);
-            }
-            catch (Exception fault) when (fault is BlobStoreUnavailableException or CatalogUnavailableException)
-            {
-                Log.SweepFailed(_logger, fault, interval);
-            }
-        }
+        if (options.OrphanSweepInterval == TimeSpan.Zero) return ReminderResult.Done;
+        await RunAsync(options.OrphanAge, ct);
+        return ReminderResult.At(_time.GetUtcNow() + options.OrphanSweepInterval);
     }
 }

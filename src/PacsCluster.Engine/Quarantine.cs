@@ -1,4 +1,3 @@
-using System.Buffers;
 using PacsCluster.Blobs;
 using PacsCluster.Catalog;
 using PacsCluster.Dicom;
@@ -8,17 +7,15 @@ namespace PacsCluster.Engine;
 /// <summary>What a person may do with instances that were kept aside. Listing them is <see cref="ICatalog.ListQuarantineAsync"/>.</summary>
 public sealed class Quarantine : IDisposable
 {
-    private const int BufferBytes = 256 * 1024;
-
-    private readonly EngineOptions _options;
     private readonly ICatalog _catalog;
     private readonly ICatalogWriter _writer;
     private readonly IBlobStore _blobs;
     private readonly CommitQueue _queue;
+    private readonly HeldReader _reader;
     private readonly SemaphoreSlim _one = new(1, 1);
 
     internal Quarantine(EngineOptions options, ICatalog catalog, ICatalogWriter writer, IBlobStore blobs, CommitQueue queue) =>
-        (_options, _catalog, _writer, _blobs, _queue) = (options, catalog, writer, blobs, queue);
+        (_catalog, _writer, _blobs, _queue, _reader) = (catalog, writer, blobs, queue, new HeldReader(options, blobs));
 
     /// <summary>Judgement of a person who has looked: it is stored wherever that is possible, and takes the place of an instance with its UID,
     /// which goes to quarantine in turn.</summary>
@@ -39,9 +36,7 @@ public sealed class Quarantine : IDisposable
     public async Task<DataSet?> ReadHeaderAsync(long key, CancellationToken cancellationToken)
     {
         if (await _catalog.GetQuarantineAsync(key, cancellationToken) is not { } entry) return null;
-        using PushReader reader = NewReader(entry);
-        await FeedAsync(entry, reader, cancellationToken);
-        return reader.Header;
+        return await _reader.ReadHeaderAsync(new QuarantinedInstance(entry), cancellationToken);
     }
 
     /// <summary>Stores an entry under another policy, and takes it out of quarantine when that succeeds.</summary>
@@ -58,19 +53,8 @@ public sealed class Quarantine : IDisposable
         try
         {
             if (await _catalog.GetQuarantineAsync(key, cancellationToken) is not { } entry) return null;
-            using PushReader reader = NewReader(entry);
-            int dataSetOffset = await FeedAsync(entry, reader, cancellationToken);
-            var origin = new StoreOrigin
-            {
-                TransferSyntax = TransferSyntax.FromUid(entry.Row.TransferSyntaxUid),
-                CallingAETitle = entry.Row.Source,
-                Door = StoreDoor.Import,
-            };
-            Judgement judged = CandidateReader.Judge(reader.Header, origin, policy);
-            if (judged.Refusal is { } refusal) return refusal;
-            var blob = new WrittenBlob(CopyOf(entry).StoreKey, entry.Blob.Length, dataSetOffset, entry.Blob.Sha256);
-            Candidate candidate = CandidateReader.Read(judged, reader, blob, origin, policy, entry.Row.ReceivedAt) with { ReleasedFrom = entry };
-            return (await _queue.CommitAsync(candidate, cancellationToken)).Outcome;
+            (Candidate? candidate, StoreOutcome? refusal) = await _reader.ReadCandidateAsync(new QuarantinedInstance(entry), policy, cancellationToken);
+            return refusal ?? (await _queue.CommitAsync(candidate!, cancellationToken)).Outcome;
         }
         finally
         {
@@ -106,33 +90,4 @@ public sealed class Quarantine : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _one.Dispose();
-
-    private PushReader NewReader(QuarantineEntry entry) => new(TransferSyntax.FromUid(entry.Row.TransferSyntaxUid), new PushReaderOptions
-    {
-        BulkThresholdBytes = _options.BulkThresholdBytes,
-        HeaderMaxBytes = _options.HeaderMaxBytes,
-    });
-
-    private BlobCopyRow CopyOf(QuarantineEntry entry) =>
-        entry.Copies.FirstOrDefault(c => c.Store == _blobs.Name) ?? throw new BlobNotFoundException(_blobs.Name, "(no copy)");
-
-    /// <summary>Reads a blob through the reader; gives the offset of its data set.</summary>
-    private async Task<int> FeedAsync(QuarantineEntry entry, PushReader reader, CancellationToken cancellationToken)
-    {
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
-        try
-        {
-            await using Stream stream = await _blobs.OpenReadAsync(CopyOf(entry).StoreKey, 0, -1, cancellationToken);
-            int read = await stream.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellationToken);
-            int dataSetOffset = Part10.ReadStart(buffer.AsMemory(0, read)).DataSetOffset;
-            reader.Feed(buffer.AsSpan(dataSetOffset, read - dataSetOffset));
-            while ((read = await stream.ReadAsync(buffer, cancellationToken)) > 0) reader.Feed(buffer.AsSpan(0, read));
-            reader.Complete();
-            return dataSetOffset;
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
-    }
 }

@@ -144,7 +144,7 @@ public sealed class RulesTests
                 known.Add(instance);
             }
             foreach ((PatientIdentifier identifier, PatientRow row) in _patients) _loaded.Patients[identifier] = row;
-            return _plan = new BatchPlan(_loaded, new Dictionary<string, StudyGrain>(_grains), (known, candidate) => _content[known.Location.StoreKey] == _content[candidate.StoreKey], "files", s_now);
+            return _plan = new BatchPlan(_loaded, new Dictionary<string, StudyGrain>(_grains), (known, candidate) => _content[known.Location.StoreKey] == _content[candidate.StoreKey], "files", s_now, TimeSpan.FromSeconds(60));
         }
     }
 }

@@ -40,7 +40,7 @@ internal sealed class TestArchive : IAsyncDisposable
         time ??= TimeProvider.System;
         SqliteCatalog catalog = await SqliteCatalog.OpenAsync(new SqliteCatalogOptions { Path = Path.Combine(folder, "catalog.db") }, time);
         var files = new FileBlobStore(new FileBlobStoreOptions { Folder = Path.Combine(folder, "blobs") }, time);
-        options ??= new EngineOptions { CatalogRetryDelay = TimeSpan.FromMilliseconds(1), OrphanSweepInterval = TimeSpan.Zero };
+        options ??= new EngineOptions { CatalogRetryDelay = TimeSpan.FromMilliseconds(1), ReminderConcurrency = 0 };
         var archive = new TestArchive(own, folder, catalog, files, options, time);
         await archive.Archive.StartAsync(CancellationToken.None);
         return archive;

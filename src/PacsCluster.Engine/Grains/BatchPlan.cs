@@ -23,8 +23,9 @@ internal sealed record Decision(StoreOutcome Outcome, BlobFate Fate);
 /// <param name="isSameContent">Whether the data sets of a known instance and of a candidate have the same bytes.</param>
 /// <param name="storeName">The blob store's name.</param>
 /// <param name="now">Time of the commit.</param>
+/// <param name="quietPeriod">Time without a new instance after which a study is complete.</param>
 internal sealed class BatchPlan(LoadedState loaded, IReadOnlyDictionary<string, StudyGrain> grains, Func<StoredInstance, Candidate, bool> isSameContent,
-    string storeName, DateTimeOffset now)
+    string storeName, DateTimeOffset now, TimeSpan quietPeriod)
 {
     private readonly Dictionary<string, StudyState> _studies = new(StringComparer.Ordinal);
     private readonly Dictionary<PatientIdentifier, PatientState> _patients = [];
@@ -43,7 +44,7 @@ internal sealed class BatchPlan(LoadedState loaded, IReadOnlyDictionary<string, 
         PatientState? claimed = candidate.Patient is { } identifier ? FindPatient(identifier) : null;
         Verdict verdict = study.Decide(candidate, claimed, FindKnown(candidate));
         StoreOutcome outcome = Outcome(candidate, verdict);
-        // The blob of what is released from quarantine is known to the catalog: Discard alone decides about it.
+        // The blob of what is released is known to the catalog: Discard alone decides about it.
         BlobFate unneeded = candidate.ReleasedFrom is null ? BlobFate.Delete : BlobFate.Keep;
         switch (verdict.Action)
         {
@@ -75,6 +76,7 @@ internal sealed class BatchPlan(LoadedState loaded, IReadOnlyDictionary<string, 
                 if (!empty.IsNew) Changes.RemovedSeries.Add(empty.Row);
             }
             (study.IsNew ? Changes.NewStudies : Changes.ChangedStudies).Add(study.Row!);
+            if (study.BeginsToReceive) Changes.Reminders.Add(StudyCompletion.ReminderOf(study.StudyInstanceUid, now + quietPeriod));
             foreach (SeriesState series in study.Series)
             {
                 if (series.IsChanged) (series.IsNew ? Changes.NewSeries : Changes.ChangedSeries).Add(series.Row);
@@ -177,12 +179,12 @@ internal sealed class BatchPlan(LoadedState loaded, IReadOnlyDictionary<string, 
         };
         Changes.NewInstances.Add(instance);
         Changes.NewHeaders.Add(new HeaderRow(instance.Key, candidate.HeaderEncoding, candidate.Header, candidate.Frames));
-        if (candidate.ReleasedFrom is { } entry) Changes.RemovedQuarantine.Add(entry.Row);
+        candidate.ReleasedFrom?.TakeOut(Changes);
         foreach (Finding finding in verdict.Findings)
         {
             if (study.Flag(finding)) Changes.NewConflicts.Add(Conflict(candidate, finding));
         }
-        Changes.Outbox.Add(Event(verdict.Action == VerdictAction.Replace ? "instance-replaced" : "instance-stored", candidate));
+        Changes.Outbox.Add(Event(verdict.Action == VerdictAction.Replace ? Events.InstanceReplaced : candidate.ReleasedFrom?.Event ?? Events.InstanceStored, candidate));
         Remember(candidate, instance, blob);
     }
 
@@ -256,16 +258,17 @@ internal sealed class BatchPlan(LoadedState loaded, IReadOnlyDictionary<string, 
         });
     }
 
-    private void Discard(QuarantineEntry entry, string storeKey)
+    private void Discard(HeldInstance held, string storeKey)
     {
-        Changes.RemovedQuarantine.Add(entry.Row);
-        Changes.RemovedBlobs.Add(entry.Blob);
+        held.TakeOut(Changes);
+        if (held.IsBlobShared) return;
+        Changes.RemovedBlobs.Add(held.Blob);
         DeadBlobs.Add(storeKey);
     }
 
     private BlobRow BlobOf(Candidate candidate)
     {
-        if (candidate.ReleasedFrom is { } entry) return entry.Blob;
+        if (candidate.ReleasedFrom is { } held) return held.Blob;
         var blob = new BlobRow(loaded.NextKey(), candidate.Length, candidate.Sha256, candidate.ReceivedAt);
         Changes.NewBlobs.Add(blob);
         Changes.NewCopies.Add(new BlobCopyRow(blob.Key, storeName, candidate.StoreKey));

@@ -43,6 +43,9 @@ internal sealed class StudyState
     /// <summary>To be written.</summary>
     public bool IsChanged { get; private set; }
 
+    /// <summary>New, or complete until now: something must complete it when nothing more comes.</summary>
+    public bool BeginsToReceive { get; private set; }
+
     /// <summary>Its series.</summary>
     public IReadOnlyCollection<SeriesState> Series => _series.Values;
 
@@ -189,6 +192,7 @@ internal sealed class StudyState
     /// <param name="now">Time of the commit.</param>
     public (StudyRow Study, SeriesRow Series) Add(Candidate candidate, Func<PatientState> patient, Func<long> nextKey, DateTimeOffset now)
     {
+        if (Row is not { Status: StudyStatus.Receiving }) BeginsToReceive = true;
         if (Row is null)
         {
             Patient = patient();
@@ -221,6 +225,7 @@ internal sealed class StudyState
             ModalitiesInStudy = With(Row.ModalitiesInStudy, candidate.SeriesAttributes[s_modality]),
             SopClassesInStudy = With(Row.SopClassesInStudy, candidate.SopClassUid),
             InstanceCount = Row.InstanceCount + 1,
+            Status = StudyStatus.Receiving,
             UpdatedAt = now,
         };
         series.Change(series.Row with

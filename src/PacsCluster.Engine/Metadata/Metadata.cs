@@ -1,0 +1,182 @@
+using System.Globalization;
+using System.IO.Compression;
+using PacsCluster.Catalog;
+
+namespace PacsCluster.Engine;
+
+/// <summary>Whose metadata. UIDs as they stand in the data sets.</summary>
+public sealed record MetadataRequest
+{
+    /// <summary>(0020,000D).</summary>
+    public required string StudyInstanceUid { get; init; }
+
+    /// <summary>(0020,000E); null for the whole study.</summary>
+    public string? SeriesInstanceUid { get; init; }
+
+    /// <summary>(0008,0018), with the series; null for all of it.</summary>
+    public string? SopInstanceUid { get; init; }
+
+    /// <summary>What the BulkDataURIs begin with, in front of <c>/studies/…</c>, without a slash at its end; null for <see cref="Archive.BulkDataBase"/>, the only one that costs nothing:
+    /// see <see cref="MetadataAnswer.IsPacked"/>.</summary>
+    public string? BulkDataBase { get; init; }
+}
+
+/// <summary>
+/// Gives out metadata: all attributes of instances but the bulk ones, in the DICOM JSON Model (PS3.18 10.4.1.1.2 and annex F). It comes from the catalog alone. A complete study has a
+/// block packed per series, which goes out as it lies; what has none is made from the header rows. Thread-safe.
+/// </summary>
+/// <remarks>
+/// <para>BulkDataURI: <c>{base}/studies/{study}/series/{series}/instances/{instance}/bulkdata/{path}</c>, the path as of <c>JsonBulkValue.Path</c> (<c>7FE00010</c>, or
+/// <c>00081115/0/00081199</c> inside a sequence; items count from 0). Binary values up to 1,024 bytes are inline. The base is one for all who ask, because a block is packed once; so it is an absolute path
+/// (<c>/dicom-web</c>) or, where a public URL is configured, that. PS3.18 F.2.6 allows any URI reference, and one that begins with a path is resolved alike from the study's, the series' and the
+/// instance's metadata resource (RFC 3986 5.2), which a reference relative to one of them is not.</para>
+/// <para>Available Transfer Syntax UID (0008,3002) says how each instance is stored. Instances of a series come by Instance Number.</para>
+/// </remarks>
+public sealed class Metadata
+{
+    private readonly ICatalog _catalog;
+    private readonly Func<string> _bulkDataBase;
+
+    internal Metadata(ICatalog catalog, Func<string> bulkDataBase) => (_catalog, _bulkDataBase) = (catalog, bulkDataBase);
+
+    /// <summary>Looks up what there is; nothing of it is read yet.</summary>
+    /// <returns>Null when there is no such study, series or instance.</returns>
+    /// <exception cref="CatalogUnavailableException">The catalog cannot answer now.</exception>
+    public async ValueTask<MetadataAnswer?> OpenAsync(MetadataRequest request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        if (await _catalog.GetContentAsync(request.StudyInstanceUid, request.SeriesInstanceUid, cancellationToken) is not { } content) return null;
+        string bulkDataBase = request.BulkDataBase ?? _bulkDataBase();
+        if (request.SopInstanceUid is null) return new MetadataAnswer(_catalog, content, bulkDataBase, null);
+        await foreach (InstanceLocation location in _catalog.LocateAsync(Locate(request), cancellationToken)) return new MetadataAnswer(_catalog, content, bulkDataBase, Locate(request));
+        return null;
+    }
+
+    /// <summary>Makes the block of a series.</summary>
+    internal static async Task<MetadataBlockRow> PackAsync(ICatalog catalog, string studyInstanceUid, SeriesRow series, string bulkDataBase, CompressionLevel level, CancellationToken ct)
+    {
+        int count = 0;
+        PackedText packed = await GzipJoiner.PackAsync(level, async stream =>
+        {
+            using var json = new MetadataJson(bulkDataBase);
+            count = await json.WriteAsync(catalog.LocateHeadersAsync(OfSeries(studyInstanceUid, series.SeriesInstanceUid), ct), stream, ct);
+        });
+        return new MetadataBlockRow
+        {
+            SeriesKey = series.Key,
+            InstanceCount = count,
+            BulkDataBase = bulkDataBase,
+            Length = packed.Length,
+            Crc32 = packed.Crc32,
+            PackedLength = packed.Deflate.Length,
+            Bytes = packed.Deflate,
+        };
+    }
+
+    internal static LocateRequest OfSeries(string study, string series) => new() { StudyInstanceUids = [study], SeriesInstanceUids = [series] };
+
+    private static LocateRequest Locate(MetadataRequest request) => new()
+    {
+        StudyInstanceUids = [request.StudyInstanceUid],
+        SeriesInstanceUids = request.SeriesInstanceUid is { } series ? [series] : [],
+        SopInstanceUids = [request.SopInstanceUid!],
+    };
+}
+
+/// <summary>The metadata of a study, a series or an instance, to be written once or more often. The series are read while they are written; one that changes meanwhile
+/// comes as it is then, and the study's version is another the next time.</summary>
+public sealed class MetadataAnswer
+{
+    private readonly ICatalog _catalog;
+    private readonly StudyContent _content;
+    private readonly string _bulkDataBase;
+    private readonly LocateRequest? _instance;
+    private readonly IReadOnlyList<SeriesContent> _series;
+
+    internal MetadataAnswer(ICatalog catalog, StudyContent content, string bulkDataBase, LocateRequest? instance)
+    {
+        (_catalog, _content, _bulkDataBase, _instance) = (catalog, content, bulkDataBase, instance);
+        // An instance asked for without its series is written once, not once a series.
+        _series = instance is null ? content.Series : [content.Series[0]];
+    }
+
+    /// <summary>What a strong ETag needs: letters, digits and hyphens; another one whenever anything in the study changed or the URIs in the metadata begin otherwise. The door adds its
+    /// content coding.</summary>
+    public string Version => string.Create(CultureInfo.InvariantCulture, $"{_content.Study.Key:x}-{_content.Study.Version:x}-{Hash(_bulkDataBase):x8}");
+
+    /// <summary>When anything in the study last changed.</summary>
+    public DateTimeOffset LastModified => _content.Study.UpdatedAt;
+
+    /// <summary>How many instances.</summary>
+    public int InstanceCount => _instance is null ? _content.Series.Sum(s => s.Series.InstanceCount) : 1;
+
+    /// <summary>Every series has its block with these URIs: <see cref="WriteGzipAsync"/> copies bytes.</summary>
+    public bool IsPacked => _instance is null && _content.Series.All(HasBlock);
+
+    /// <summary>Writes one JSON array, UTF-8.</summary>
+    /// <exception cref="CatalogUnavailableException">The catalog cannot answer now; part may be written.</exception>
+    public async Task WriteJsonAsync(Stream output, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        await output.WriteAsync("["u8.ToArray(), cancellationToken);
+        bool isFirst = true;
+        foreach (SeriesContent series in _series)
+        {
+            if (!isFirst) await output.WriteAsync(","u8.ToArray(), cancellationToken);
+            isFirst = false;
+            if (await ReadBlockAsync(series, cancellationToken) is { } block)
+            {
+                await using Stream text = GzipJoiner.Unpack(block.Bytes);
+                await text.CopyToAsync(output, 128 * 1024, cancellationToken);
+                continue;
+            }
+            using var json = new MetadataJson(_bulkDataBase);
+            await json.WriteAsync(_catalog.LocateHeadersAsync(Locate(series), cancellationToken), output, cancellationToken);
+        }
+        await output.WriteAsync("]"u8.ToArray(), cancellationToken);
+    }
+
+    /// <summary>Writes the same in gzip, one member (Content-Encoding: gzip). Blocks go out as they lie; what has none is packed first, series by series, in memory.</summary>
+    /// <exception cref="CatalogUnavailableException">The catalog cannot answer now; part may be written.</exception>
+    public async Task WriteGzipAsync(Stream output, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        var gzip = new GzipJoiner.Writer(output);
+        await gzip.StartAsync(cancellationToken);
+        char separator = '[';
+        foreach (SeriesContent series in _series)
+        {
+            await gzip.WriteAsync(separator, cancellationToken);
+            separator = ',';
+            if (await ReadBlockAsync(series, cancellationToken) is { } block)
+            {
+                await gzip.WriteAsync(new PackedText(block.Bytes, block.Length, block.Crc32), cancellationToken);
+                continue;
+            }
+            await gzip.WriteAsync(
+                await GzipJoiner.PackAsync(CompressionLevel.Fastest, async stream =>
+                {
+                    using var json = new MetadataJson(_bulkDataBase);
+                    await json.WriteAsync(_catalog.LocateHeadersAsync(Locate(series), cancellationToken), stream, cancellationToken);
+                }),
+                cancellationToken);
+        }
+        await gzip.WriteAsync(']', cancellationToken);
+        await gzip.EndAsync(cancellationToken);
+    }
+
+    private LocateRequest Locate(SeriesContent series) => _instance ?? Metadata.OfSeries(_content.Study.StudyInstanceUid, series.Series.SeriesInstanceUid);
+
+    private async ValueTask<MetadataBlockRow?> ReadBlockAsync(SeriesContent series, CancellationToken ct) =>
+        _instance is null && HasBlock(series) && await _catalog.ReadMetadataBlockAsync(series.Series.Key, ct) is { } block && block.BulkDataBase == _bulkDataBase ? block : null;
+
+    private bool HasBlock(SeriesContent series) => series.Block is { } block && block.BulkDataBase == _bulkDataBase;
+
+    private static uint Hash(string text)
+    {
+        // FNV-1a: the same in every process, which string.GetHashCode is not.
+        uint hash = 2_166_136_261;
+        foreach (char c in text) hash = (hash ^ c) * 16_777_619;
+        return hash;
+    }
+}
