@@ -1,3 +1,4 @@
+using System.Globalization;
 using PacsCluster.Blobs;
 using PacsCluster.Catalog;
 using PacsCluster.Engine;
@@ -31,17 +32,22 @@ internal sealed class Node : IAsyncDisposable
     /// <summary>Opens what lies in the data folder, making it when it is new.</summary>
     /// <param name="options">Options; Data is a full path.</param>
     /// <param name="loggers">Loggers.</param>
-    /// <param name="start">Start the commit loop and the sweeps; commands that only read do not.</param>
+    /// <param name="start">Start the work on reminders; commands that only read do not.</param>
     /// <param name="ct">Cancels.</param>
+    /// <param name="serves">It opens doors, and is listed among the nodes.</param>
     /// <exception cref="CommandException">It cannot be opened.</exception>
-    public static async Task<Node> OpenAsync(ServerOptions options, ILoggerFactory loggers, bool start, CancellationToken ct)
+    public static async Task<Node> OpenAsync(ServerOptions options, ILoggerFactory loggers, bool start, CancellationToken ct, bool serves = false)
     {
         try
         {
             Directory.CreateDirectory(options.Data);
             SqliteCatalog catalog = await SqliteCatalog.OpenAsync(new SqliteCatalogOptions { Path = DataFolder.Catalog(options.Data) }, TimeProvider.System, ct);
             var blobs = new FileBlobStore(new FileBlobStoreOptions { Folder = DataFolder.Blobs(options.Data) }, TimeProvider.System);
-            var archive = new Archive(options.Engine, catalog, blobs, TimeProvider.System, loggers);
+            var archive = new Archive(options.Engine, catalog, blobs, TimeProvider.System, loggers)
+            {
+                BulkDataBase = options.Web.PublicUrl.Length > 0 ? options.Web.PublicUrl : options.Web.Path,
+                Node = serves ? Describe(options) : null,
+            };
             if (start) await archive.StartAsync(ct);
             return new Node(options, catalog, blobs, archive);
         }
@@ -50,6 +56,19 @@ internal sealed class Node : IAsyncDisposable
             throw new CommandException($"the archive in {options.Data} cannot be opened: {e.Message}");
         }
     }
+
+    private static NodeDescription Describe(ServerOptions options) => new()
+    {
+        Name = options.Node.Name.Length > 0 ? options.Node.Name : Environment.MachineName,
+        Site = options.Node.Site,
+        Roles = ["dimse", "web", "worker"],
+        Addresses =
+        [
+            string.Create(CultureInfo.InvariantCulture, $"dicom://{options.Dimse.BindAddress}:{options.Dimse.Port}/{options.Dimse.AETitle}"),
+            string.Create(CultureInfo.InvariantCulture, $"http://{options.Http.BindAddress}:{options.Http.Port}{options.Web.Path}"),
+        ],
+        SoftwareVersion = ServerVersion.Text,
+    };
 
     /// <summary>For commands that look at an archive: they make none.</summary>
     /// <exception cref="CommandException">There is none.</exception>

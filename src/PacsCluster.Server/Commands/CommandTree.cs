@@ -33,6 +33,9 @@ internal static class CommandTree
         root.Subcommands.Add(Echo());
         root.Subcommands.Add(Verify());
         root.Subcommands.Add(Quarantine());
+        root.Subcommands.Add(Delete());
+        root.Subcommands.Add(Undelete());
+        root.Subcommands.Add(Nodes());
         root.Subcommands.Add(Options());
         Examples.AddTo(root, """
             PacsCluster.Server                                       serve ./data on 127.0.0.1:11112 (DICOM) and :8080 (HTTP)
@@ -159,6 +162,52 @@ internal static class CommandTree
             PacsCluster.Server quarantine show 3
             PacsCluster.Server quarantine release 3 4
             """);
+        return command;
+    }
+
+    private static Command Delete()
+    {
+        Option<string> study = new("--study") { Description = "Study Instance UID", HelpName = "UID", Required = true };
+        Option<string> series = new("--series") { Description = "Series Instance UID: only this series of the study", HelpName = "UID" };
+        Option<string> instance = new("--instance") { Description = "SOP Instance UID: only this instance of the study", HelpName = "UID" };
+        Option<string> reason = new("--reason") { Description = "Why, for the audit", HelpName = "TEXT", DefaultValueFactory = _ => "" };
+        var command = new Command("delete", "Delete a study, a series or an instance: hidden from every search and retrieve at once, purged after Engine:DeletionRetention (7 days). "
+            + "Until then 'undelete' takes it back. Who sends an instance again after its deletion stores it as a new one.") { study, series, instance, reason, s_data, s_config, s_set };
+        command.SetAction((parsed, ct) => DeletionCommand.DeleteAsync(Read(parsed), new DeletionRequest
+        {
+            StudyInstanceUid = parsed.GetValue(study)!,
+            SeriesInstanceUid = parsed.GetValue(series),
+            SopInstanceUid = parsed.GetValue(instance),
+            By = Environment.UserName,
+            Reason = parsed.GetValue(reason)!,
+        }, ct));
+        Examples.AddTo(command, """
+            PacsCluster.Server delete --study 1.2.3 --reason "wrong patient, order 4711"
+            PacsCluster.Server delete --study 1.2.3 --series 1.2.3.4
+            PacsCluster.Server delete --study 1.2.3 --instance 1.2.3.4.5
+            Each prints the number by which 'undelete' takes it back. It works beside a running server.
+            """);
+        return command;
+    }
+
+    private static Command Undelete()
+    {
+        Argument<long[]> keys = new("keys") { Description = "Numbers of deletions; none: list those that can be taken back", Arity = ArgumentArity.ZeroOrMore };
+        var command = new Command("undelete", "Take deletions back, or list them. What was stored again meanwhile with the same content stays as it is; where another instance has taken the UID, "
+            + "the deleted one stays deleted. Exit code 0 when everything came back, 1 when not.") { keys, s_data, s_config, s_set };
+        command.SetAction((parsed, ct) => DeletionCommand.UndeleteAsync(Read(parsed), parsed.GetValue(keys)!, ct));
+        Examples.AddTo(command, """
+            PacsCluster.Server undelete                 what was deleted, when, by whom, why, and until when it can come back
+            PacsCluster.Server undelete 40021
+            """);
+        return command;
+    }
+
+    private static Command Nodes()
+    {
+        var command = new Command("nodes", "List the nodes of the archive: name, whether it lives, site, roles, version, start, addresses. Exit code 0 when one lives.") { s_data, s_config, s_set };
+        command.SetAction((parsed, ct) => NodesCommand.RunAsync(Read(parsed), ct));
+        Examples.AddTo(command, "PacsCluster.Server nodes --data /srv/pacs");
         return command;
     }
 

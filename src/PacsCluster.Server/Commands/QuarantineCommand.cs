@@ -76,8 +76,8 @@ internal static class QuarantineCommand
     private static Task<Node> OpenAsync(ServerOptions options, bool start, CancellationToken ct)
     {
         Node.RequireArchive(options.Data);
-        // The sweep is the server's business, not that of a command of a second.
-        return Node.OpenAsync(options with { Engine = options.Engine with { OrphanSweepInterval = TimeSpan.Zero } }, Loggers.Quiet, start, ct);
+        // Reminders are the server's business, not that of a command of a second.
+        return Node.OpenAsync(options with { Engine = options.Engine with { ReminderConcurrency = 0 } }, Loggers.Quiet, start, ct);
     }
 
     private static CommandException Unknown(long key) => new($"there is no entry {key} in quarantine");

@@ -33,8 +33,9 @@ internal static class ServeCommand
         builder.Services.AddRoutingCore();
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = options.StopTimeout);
         using ILoggerFactory loggers = LoggerFactory.Create(b => Loggers.Configure(b, options.Log));
-        await using Node node = await Node.OpenAsync(options, loggers, start: true, ct);
-        builder.Services.AddSingleton(node.Archive.Ingest).AddSingleton(node.Archive.Retrieve).AddSingleton<ICatalog>(node.Catalog);
+        await using Node node = await Node.OpenAsync(options, loggers, start: true, ct, serves: true);
+        builder.Services.AddSingleton(node.Archive.Ingest).AddSingleton(node.Archive.Retrieve).AddSingleton(node.Archive.Metadata).AddSingleton(node.Archive.ChangeFeed).AddSingleton(node.Archive.Deletion)
+            .AddSingleton(node.Archive.Completion).AddSingleton<ICatalog>(node.Catalog);
         bool listening = false;
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {

@@ -52,6 +52,8 @@ internal static class OptionsReader
         if (options.Http.Port is < 1 or > 65535) yield return $"Http:Port: {options.Http.Port} is not between 1 and 65535";
         if (options.Http.Port == options.Dimse.Port) yield return $"Http:Port: {options.Http.Port} is the DICOM port already";
         if (options.StopTimeout < TimeSpan.Zero || options.StopTimeout > TimeSpan.FromMinutes(10)) yield return $"StopTimeout: {options.StopTimeout} is not between 0 and 10 min";
+        if (options.Node.Name.Length > 64 || options.Node.Name.Any(char.IsControl)) yield return "Node:Name: not up to 64 printable characters";
+        if (options.Node.Site.Length > 64 || options.Node.Site.Any(char.IsControl)) yield return "Node:Site: not up to 64 printable characters";
         if (options.MinThreads is < 1 or > 1024) yield return $"MinThreads: {options.MinThreads} is not between 1 and 1024";
         foreach (string error in options.Dimse.Validate().Concat(options.Engine.Validate()).Concat(options.Web.Validate())) yield return error;
         bool open = options.BeyondLoopback == ServerOptions.BeyondLoopbackWords;

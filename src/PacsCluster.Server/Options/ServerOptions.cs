@@ -13,6 +13,9 @@ public sealed record ServerOptions
     /// <summary>Folder of the catalog and the blobs, made when missing; relative to the working folder. Default <c>data</c>.</summary>
     public string Data { get; init; } = "data";
 
+    /// <summary>This node among the others of the archive.</summary>
+    public NodeOptions Node { get; init; } = new();
+
     /// <summary>The DICOM application entity.</summary>
     public DimseOptions Dimse { get; init; } = new();
 
@@ -37,6 +40,16 @@ public sealed record ServerOptions
 
     /// <summary>Threads that the pool starts with at once; blocking syncs to disk hold one each. Default 16, 1 to 1,024.</summary>
     public int MinThreads { get; init; } = 16;
+}
+
+/// <summary>Who this node is.</summary>
+public sealed record NodeOptions
+{
+    /// <summary>Its name, unique among the archive's nodes; up to 64 characters. Default empty: the machine's name.</summary>
+    public string Name { get; init; } = "";
+
+    /// <summary>Where it stands, e.g. <c>hospital-east</c>; up to 64 characters. Default empty: an archive of one site.</summary>
+    public string Site { get; init; } = "";
 }
 
 /// <summary>The HTTP side.</summary>
