@@ -45,13 +45,20 @@ internal static class ImportCommand
 
         async Task AllAsync(ImportFile store)
         {
-            foreach (string folder in folders)
+            using var done = CancellationTokenSource.CreateLinkedTokenSource(ct);
+            // Counted by a walk of its own, far ahead of the reading one: only then is there an end that a bar can show.
+            Task counting = Task.Run(() => Count(folders, counts, done.Token), CancellationToken.None);
+            Task work = Task.Run(async () =>
             {
-                string root = Path.GetFullPath(folder);
-                using var journal = new ImportJournal(options.Data, root, again);
-                Task work = Task.Run(() => FolderAsync(store, root, journal, counts, parallel, ct), ct);
-                await ImportProgress.ShowAsync(work, counts, watch);
-            }
+                foreach (string root in folders.Select(Path.GetFullPath))
+                {
+                    using var journal = new ImportJournal(options.Data, root, again);
+                    await FolderAsync(store, root, journal, counts, parallel, ct);
+                }
+            }, ct);
+            await ImportProgress.ShowAsync(work, counts, watch);
+            await done.CancelAsync();
+            await counting;
         }
     }
 
@@ -59,7 +66,7 @@ internal static class ImportCommand
     {
         string parent = Directory.Exists(root) ? root : Path.GetDirectoryName(root)!;
         var parallelism = new ParallelOptions { MaxDegreeOfParallelism = parallel, CancellationToken = ct };
-        return Parallel.ForEachAsync(Files(root, counts), parallelism, async (path, token) =>
+        return Parallel.ForEachAsync(Files(root), parallelism, async (path, token) =>
         {
             var file = new FileInfo(path);
             // Length and time of a link are those of the link.
@@ -77,19 +84,19 @@ internal static class ImportCommand
         });
     }
 
-    private static IEnumerable<string> Files(string root, ImportCounts counts)
+    private static void Count(IReadOnlyList<string> folders, ImportCounts counts, CancellationToken ct)
     {
-        counts.FoundAll = false;
-        IEnumerable<string> files = File.Exists(root)
-            ? [root]
-            : Directory.EnumerateFiles(root, "*", new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true, AttributesToSkip = FileAttributes.None });
-        foreach (string file in files)
+        foreach (string _ in folders.SelectMany(folder => Files(Path.GetFullPath(folder))))
         {
+            if (ct.IsCancellationRequested) return;
             counts.AddFound();
-            yield return file;
         }
         counts.FoundAll = true;
     }
+
+    private static IEnumerable<string> Files(string root) => File.Exists(root)
+        ? [root]
+        : Directory.EnumerateFiles(root, "*", new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true, AttributesToSkip = FileAttributes.None });
 
     private static async Task<(ImportResult, string?)> OneAsync(ImportFile store, string name, FileInfo file, CancellationToken ct)
     {
