@@ -7,11 +7,8 @@ namespace PacsCluster.Dicom;
 /// <summary>Writes one data set. Values go from the data set's bytes into the writer without a string between where they can.</summary>
 internal readonly struct JsonDataSetWriter(Utf8JsonWriter writer, JsonWriteOptions options)
 {
-    private static readonly JsonEncodedText s_vr = JsonEncodedText.Encode("vr");
-    private static readonly JsonEncodedText s_value = JsonEncodedText.Encode("Value");
     private static readonly JsonEncodedText s_inline = JsonEncodedText.Encode("InlineBinary");
     private static readonly JsonEncodedText s_uri = JsonEncodedText.Encode("BulkDataURI");
-    private static readonly JsonEncodedText[] s_groups = [JsonEncodedText.Encode("Alphabetic"), JsonEncodedText.Encode("Ideographic"), JsonEncodedText.Encode("Phonetic")];
 
     private readonly JsonPath _path = new();
 
@@ -38,7 +35,7 @@ internal readonly struct JsonDataSetWriter(Utf8JsonWriter writer, JsonWriteOptio
         if (bulk.VR == VR.SQ || bulk.Tag.IsGroupLength || dataSet.Contains(bulk.Tag)) return;
         string? uri = options.BulkDataUri?.Invoke(new JsonBulkValue(_path, bulk.Tag, bulk.VR, bulk.Length, bulk));
         if (uri is null) return;
-        Start(bulk.Tag, bulk.VR);
+        JsonElements.Start(writer, bulk.Tag, bulk.VR);
         writer.WriteString(s_uri, uri);
         writer.WriteEndObject();
     }
@@ -47,14 +44,14 @@ internal readonly struct JsonDataSetWriter(Utf8JsonWriter writer, JsonWriteOptio
     private void WriteCharacterSet()
     {
         if (_path.Depth > 0) return;
-        Start(Tags.SpecificCharacterSet, VR.CS);
-        writer.WriteStartArray(s_value);
+        JsonElements.Start(writer, Tags.SpecificCharacterSet, VR.CS);
+        writer.WriteStartArray(JsonElements.Value);
         writer.WriteStringValue("ISO_IR 192"u8);
         writer.WriteEndArray();
         writer.WriteEndObject();
     }
 
-    private void WriteElement(DataSet dataSet, in DataElement element)
+    public void WriteElement(DataSet dataSet, in DataElement element)
     {
         VR vr = element.EffectiveVR;
         bool encapsulated = element.HasUndefinedLength && vr != VR.SQ;
@@ -63,30 +60,27 @@ internal readonly struct JsonDataSetWriter(Utf8JsonWriter writer, JsonWriteOptio
             WriteSequence(element);
             return;
         }
-        if (!element.IsEmpty && MayGoByUri(vr, element.RawValue.Length) && options.BulkDataUri is { } where
+        if (!element.IsEmpty && options.MayGoByUri(vr, element.RawValue.Length) && options.BulkDataUri is { } where
             && where(new JsonBulkValue(_path, element.Tag, vr, encapsulated ? -1 : element.RawValue.Length)) is { } uri)
         {
-            Start(element.Tag, vr);
+            JsonElements.Start(writer, element.Tag, vr);
             writer.WriteString(s_uri, uri);
             writer.WriteEndObject();
             return;
         }
         if (encapsulated) return;
-        Start(element.Tag, vr);
+        JsonElements.Start(writer, element.Tag, vr);
         if (!element.IsEmpty) WriteValue(dataSet, element, vr);
         writer.WriteEndObject();
     }
 
-    private bool MayGoByUri(VR vr, int length) => vr.IsBulk()
-        || length >= options.BulkMinimumBytes && vr is VR.DS or VR.FL or VR.FD or VR.IS or VR.LT or VR.ST or VR.SL or VR.SS or VR.SV or VR.UC or VR.UL or VR.US or VR.UT or VR.UV;
-
     private void WriteSequence(in DataElement element)
     {
-        Start(element.Tag, VR.SQ);
+        JsonElements.Start(writer, element.Tag, VR.SQ);
         IReadOnlyList<DataSet> items = element.Items;
         if (items.Count > 0)
         {
-            writer.WriteStartArray(s_value);
+            writer.WriteStartArray(JsonElements.Value);
             _path.Enter(element.Tag);
             foreach (DataSet item in items)
             {
@@ -97,16 +91,6 @@ internal readonly struct JsonDataSetWriter(Utf8JsonWriter writer, JsonWriteOptio
             writer.WriteEndArray();
         }
         writer.WriteEndObject();
-    }
-
-    private void Start(Tag tag, VR vr)
-    {
-        Span<byte> key = stackalloc byte[8];
-        for (int i = 0; i < 8; i++) key[i] = "0123456789ABCDEF"u8[(int)(tag.Value >> (28 - 4 * i)) & 0xF];
-        writer.WritePropertyName(key);
-        writer.WriteStartObject();
-        ReadOnlySpan<byte> letters = [(byte)((ushort)vr >> 8), (byte)vr];
-        writer.WriteString(s_vr, letters);
     }
 
     private void WriteValue(DataSet dataSet, in DataElement element, VR vr)
@@ -129,7 +113,7 @@ internal readonly struct JsonDataSetWriter(Utf8JsonWriter writer, JsonWriteOptio
     {
         int size = ValueText.SizeOf(vr);
         if (size == 0 || value.Length < size) return;
-        writer.WriteStartArray(s_value);
+        writer.WriteStartArray(JsonElements.Value);
         for (int at = 0; at + size <= value.Length; at += size) WriteNumber(vr, value.Slice(at, size), bigEndian);
         writer.WriteEndArray();
     }
@@ -162,48 +146,16 @@ internal readonly struct JsonDataSetWriter(Utf8JsonWriter writer, JsonWriteOptio
     {
         // A value of padding alone is none.
         if (value.Trim(" \0"u8).IsEmpty) return;
-        writer.WriteStartArray(s_value);
+        writer.WriteStartArray(JsonElements.Value);
         if (!value.Contains((byte)0x1B) && (Ascii.IsValid(value) || vr.UsesSpecificCharacterSet() && dataSet.CharacterSet == CharacterSet.Utf8 && Utf8.IsValid(value)))
         {
-            WriteUtf8(vr, value);
+            JsonElements.WriteUtf8(writer, vr, value);
         }
         else
         {
             // The one copy: text in another character set.
-            WriteUtf8(vr, Encoding.UTF8.GetBytes(ValueText.Decode(dataSet, vr, value)));
+            JsonElements.WriteUtf8(writer, vr, Encoding.UTF8.GetBytes(ValueText.Decode(dataSet, vr, value)));
         }
         writer.WriteEndArray();
-    }
-
-    private void WriteUtf8(VR vr, ReadOnlySpan<byte> text)
-    {
-        if (!vr.IsMultiValuedText())
-        {
-            writer.WriteStringValue(text.TrimEnd(" \0"u8));
-            return;
-        }
-        foreach (Range range in text.Split((byte)'\\'))
-        {
-            ReadOnlySpan<byte> one = text[range].Trim(" \0"u8);
-            if (one.IsEmpty) writer.WriteNullValue();
-            else if (vr == VR.PN) WriteName(one);
-            else if (vr is VR.DS or VR.IS && JsonNumbers.IsExact(one, vr)) writer.WriteRawValue(one, skipInputValidation: true);
-            else writer.WriteStringValue(one);
-        }
-    }
-
-    private void WriteName(ReadOnlySpan<byte> name)
-    {
-        writer.WriteStartObject();
-        int group = 0;
-        foreach (Range range in name.Split((byte)'='))
-        {
-            if (group == s_groups.Length) break;
-            // Trailing delimiters have no meaning (PS3.5 section 6.2.1.1); the stored bytes keep them.
-            ReadOnlySpan<byte> one = name[range].Trim(" "u8).TrimEnd("^ "u8);
-            if (!one.IsEmpty) writer.WriteString(s_groups[group], one);
-            group++;
-        }
-        writer.WriteEndObject();
     }
 }

@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 
@@ -18,6 +20,55 @@ public static class JsonModel
         ArgumentNullException.ThrowIfNull(writer);
         ArgumentNullException.ThrowIfNull(dataSet);
         new JsonDataSetWriter(writer, options ?? JsonWriteOptions.Default).Write(dataSet);
+    }
+
+    /// <summary>Writes one attribute from its text, as a property of an object that is open: what is known as text (a row of a database, a URL) needs no data set
+    /// around it. Written as <see cref="Write(Utf8JsonWriter, DataSet, JsonWriteOptions?)"/> would.</summary>
+    /// <param name="writer">Made with <see cref="WriterOptions"/>.</param>
+    /// <param name="tag">Its tag; the caller keeps them ascending.</param>
+    /// <param name="vr">A text or numeric VR, not AT.</param>
+    /// <param name="values">Values, joined by backslashes where the VR has several; null or empty for an attribute without value.</param>
+    public static void WriteElement(Utf8JsonWriter writer, Tag tag, VR vr, string? values)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        JsonElements.Start(writer, tag, vr);
+        if (!string.IsNullOrEmpty(values))
+        {
+            int most = Encoding.UTF8.GetMaxByteCount(values.Length);
+            byte[]? rented = most > 512 ? ArrayPool<byte>.Shared.Rent(most) : null;
+            Span<byte> buffer = rented ?? stackalloc byte[512];
+            ReadOnlySpan<byte> text = buffer[..Encoding.UTF8.GetBytes(values, buffer)];
+            writer.WriteStartArray(JsonElements.Value);
+            if (vr.IsText()) JsonElements.WriteUtf8(writer, vr, text);
+            else JsonElements.WriteNumbers(writer, text);
+            writer.WriteEndArray();
+            if (rented is not null) ArrayPool<byte>.Shared.Return(rented);
+        }
+        writer.WriteEndObject();
+    }
+
+    /// <summary>Writes one element of a data set, as a property of an object that is open; nothing when it is not there.</summary>
+    public static void WriteElement(Utf8JsonWriter writer, DataSet dataSet, Tag tag, JsonWriteOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        ArgumentNullException.ThrowIfNull(dataSet);
+        if (dataSet.TryGet(tag, out DataElement element)) new JsonDataSetWriter(writer, options ?? JsonWriteOptions.Default).WriteElement(dataSet, element);
+    }
+
+    /// <summary>Opens a sequence, as a property of an object that is open. Each item is then an object; <see cref="WriteEndSequence"/> closes it.</summary>
+    public static void WriteStartSequence(Utf8JsonWriter writer, Tag tag)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        JsonElements.Start(writer, tag, VR.SQ);
+        writer.WriteStartArray(JsonElements.Value);
+    }
+
+    /// <summary>Closes what <see cref="WriteStartSequence"/> opened.</summary>
+    public static void WriteEndSequence(Utf8JsonWriter writer)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        writer.WriteEndArray();
+        writer.WriteEndObject();
     }
 
     /// <summary>Reads one object into a data set in Explicit VR Little Endian, in UTF-8 where it has text beyond ASCII. Numbers and strings are both

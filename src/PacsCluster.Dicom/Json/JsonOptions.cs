@@ -54,6 +54,9 @@ public sealed record JsonWriteOptions
     /// <summary>Values that the data set lacks because a <see cref="PushReader"/> left them out; those whose tag the data set does not have are written in
     /// their place at the top level, by URI. Default none.</summary>
     public IReadOnlyList<BulkValue> LeftOut { get; init; } = [];
+
+    internal bool MayGoByUri(VR vr, int length) => vr.IsBulk()
+        || length >= BulkMinimumBytes && vr is VR.DS or VR.FL or VR.FD or VR.IS or VR.LT or VR.ST or VR.SL or VR.SS or VR.SV or VR.UC or VR.UL or VR.US or VR.UT or VR.UV;
 }
 
 /// <summary>How <see cref="JsonModel.Read(ReadOnlySpan{byte}, JsonReadOptions?)"/> reads.</summary>
