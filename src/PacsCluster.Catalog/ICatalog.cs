@@ -8,6 +8,10 @@ public interface ICatalog : IAsyncDisposable
     /// <exception cref="CatalogUnavailableException">The database cannot answer now.</exception>
     IAsyncEnumerable<SearchRow> SearchAsync(SearchRequest request, CancellationToken ct = default);
 
+    /// <summary>How many entities a search finds, whatever its limit and offset; counting stops at <paramref name="upTo"/>, so that its cost has a bound.</summary>
+    /// <exception cref="CatalogUnavailableException">The database cannot answer now.</exception>
+    ValueTask<int> CountMatchesAsync(SearchRequest request, int upTo, CancellationToken ct = default);
+
     /// <summary>Finds where instances lie, by unique keys (PS3.4 C.4.2.2.1). Ordered by study, series and instance as they were first stored;
     /// an instance comes once for each study that has it.</summary>
     /// <exception cref="CatalogUnavailableException">The database cannot answer now.</exception>

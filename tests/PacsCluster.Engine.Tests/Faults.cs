@@ -32,6 +32,7 @@ internal sealed class FaultyCatalog(SqliteCatalog inner) : ICatalog, ICatalogWri
     public ValueTask<ReminderClaim> ClaimRemindersAsync(ClaimRequest request, CancellationToken ct) => ((ICatalogWriter)inner).ClaimRemindersAsync(request, ct);
 
     public IAsyncEnumerable<SearchRow> SearchAsync(SearchRequest request, CancellationToken ct = default) => inner.SearchAsync(request, ct);
+    public ValueTask<int> CountMatchesAsync(SearchRequest request, int upTo, CancellationToken ct = default) => inner.CountMatchesAsync(request, upTo, ct);
     public IAsyncEnumerable<InstanceLocation> LocateAsync(LocateRequest request, CancellationToken ct = default) => inner.LocateAsync(request, ct);
     public IAsyncEnumerable<(InstanceLocation Location, HeaderRow Header)> LocateHeadersAsync(LocateRequest request, CancellationToken ct = default) => inner.LocateHeadersAsync(request, ct);
     public IAsyncEnumerable<QuarantineEntry> ListQuarantineAsync(long afterKey = 0, int limit = int.MaxValue, CancellationToken ct = default) => inner.ListQuarantineAsync(afterKey, limit, ct);

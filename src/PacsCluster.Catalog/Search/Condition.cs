@@ -15,6 +15,8 @@ internal enum MatchKind
     Time,
     /// <summary>A range of date times, or several.</summary>
     DateTime,
+    /// <summary>Patient's Name by its words (<see cref="NameWords"/>); the words of each value are in Words.</summary>
+    Fuzzy,
     /// <summary>A date and a time key taken together; the ranges are of the date, the key is the date's, the times are in TimeLow and TimeHigh.</summary>
     Combined,
 }
@@ -31,6 +33,9 @@ internal sealed record Condition(SearchKey Key, MatchKind Kind)
     /// <summary>For Name.</summary>
     public IReadOnlyList<NamePattern> Names { get; init; } = [];
 
+    /// <summary>For Fuzzy: the words of each value.</summary>
+    public IReadOnlyList<string[]> Words { get; init; } = [];
+
     /// <summary>For Date, Time, DateTime, Combined.</summary>
     public IReadOnlyList<ValueRange> Ranges { get; init; } = [];
 
@@ -38,6 +43,6 @@ internal sealed record Condition(SearchKey Key, MatchKind Kind)
     public SearchKey? TimeKey { get; init; }
 
     /// <summary>What SQL selects is a superset; each row is looked at again.</summary>
-    public bool NeedsCheck => Key.Special != SpecialKey.OtherPatientId && (Kind is MatchKind.Name or MatchKind.Time or MatchKind.DateTime or MatchKind.Combined
+    public bool NeedsCheck => Key.Special != SpecialKey.OtherPatientId && ((Kind == MatchKind.Name && !(Names.All(n => n.IsPlainPrefix) && !Key.IsMulti)) || Kind is MatchKind.Time or MatchKind.DateTime or MatchKind.Combined
         || Key.IsInSequence || (Kind == MatchKind.Wildcard && Key.IsMulti));
 }

@@ -73,6 +73,12 @@ internal sealed class KeyReader(QueryLevel level, MatchingOptions options)
         if (values.Length > options.ValuesMax) return new KeysFailure(KeysFailureKind.TooManyValues, named, $"more than {options.ValuesMax} values");
         // Universal for every VR: peers write it also where PS3.4 knows only the empty value.
         if (values.Any(v => v.AsSpan().TrimStart('*').IsEmpty)) return null;
+        if (options.FuzzyNames && key is { Level: QueryLevel.Patient, Tag.Value: 0x0010_0010 })
+        {
+            string[][] words = [.. values.Select(NameWords.OfKey)];
+            if (words.All(w => w.Length > 0)) _conditions.Add(new Condition(key, MatchKind.Fuzzy) { Words = words });
+            return null;
+        }
         if (Make(key, values) is not { } condition) return new KeysFailure(KeysFailureKind.BadValue, named, $"a value is not valid for {key.VR}");
         // A name of which nothing is said.
         if (condition.Kind == MatchKind.Name && condition.Names.Count < values.Length) return null;

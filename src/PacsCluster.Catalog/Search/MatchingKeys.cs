@@ -23,6 +23,10 @@ public sealed record MatchingOptions
     /// <summary>A date and a time key with ranges are one range of moments (PS3.4 C.2.2.2.5.2, C.5.2 byte 2).</summary>
     public bool CombinedDateTime { get; init; }
 
+    /// <summary>Patient's Name is matched by its words: each word of the key begins a word of the name, or sounds like one, in any order (PS3.4 C.2.2.2.1.1).
+    /// Other names are matched literally.</summary>
+    public bool FuzzyNames { get; init; }
+
     /// <summary>Values of one key at most; more is a failure by name. Default 4,096; 1 to 10,000.</summary>
     public int ValuesMax { get; init; } = 4096;
 }
@@ -44,6 +48,8 @@ public enum KeysFailureKind
     BadSequence,
     /// <summary>More values than MatchingOptions.ValuesMax.</summary>
     TooManyValues,
+    /// <summary>An attribute that answers of this level cannot be ordered by.</summary>
+    BadOrder,
 }
 
 /// <summary>Why an identifier cannot be served.</summary>
@@ -88,6 +94,27 @@ public static class MatchingKeys
         }
         return new(reader.Finish(), null);
     }
+
+    /// <summary>Orders the answers of a search by attributes; ties are broken by surrogate key, so that pages never overlap.</summary>
+    /// <param name="request">The search.</param>
+    /// <param name="attributes">In order of weight. Each has a column at the search's level or above and does not stand in a sequence.</param>
+    public static ParsedKeys<SearchRequest> OrderBy(SearchRequest request, IReadOnlyList<(Tag Tag, bool IsDescending)> attributes)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        ArgumentNullException.ThrowIfNull(attributes);
+        var sort = new SortKey[attributes.Count];
+        for (int i = 0; i < sort.Length; i++)
+        {
+            if (SearchKey.Find(request.Level, default, attributes[i].Tag) is not { } key || key.Level > request.Level)
+                return new(null, new KeysFailure(KeysFailureKind.BadOrder, attributes[i].Tag, $"answers of level {SearchRow.LevelName(request.Level)} cannot be ordered by it"));
+            sort[i] = new SortKey(key, attributes[i].IsDescending);
+        }
+        return new(request with { Sort = sort }, null);
+    }
+
+    /// <summary>Every attribute that an answer of a level can have from the catalog's columns, sequences by their own tag, ascending: of the level itself and
+    /// of those above.</summary>
+    public static IReadOnlyList<(Tag Tag, VR VR)> Returnable(QueryLevel level) => SearchKey.Returnable(level);
 
     /// <summary>Reads the identifier of a retrieve (PS3.4 C.4.2.2.1, C.4.3.2.1): unique keys, lists of UID at the level itself; other keys are passed over.</summary>
     public static ParsedKeys<LocateRequest> ParseRetrieve(DataSet identifier, MatchingOptions options)

@@ -28,6 +28,9 @@ internal sealed class SearchKey
 {
     private static readonly Dictionary<(QueryLevel, Tag Sequence, Tag), SearchKey> s_all = All().ToDictionary(k => (k.Level, k.Sequence, k.Tag));
 
+    private static readonly (Tag, VR)[][] s_returnable = [.. Enum.GetValues<QueryLevel>().Select(level =>
+        s_all.Values.Where(k => k.Level <= level).Select(k => k.IsInSequence ? (k.Sequence, VR.SQ) : (k.Tag, k.VR)).Distinct().OrderBy(k => k.Item1).ToArray())];
+
     public required QueryLevel Level { get; init; }
 
     public Tag Sequence { get; init; }
@@ -77,6 +80,9 @@ internal sealed class SearchKey
         }
         return [];
     }
+
+    /// <summary>What answers of a level can have: of the level and those above.</summary>
+    public static IReadOnlyList<(Tag Tag, VR VR)> Returnable(QueryLevel level) => s_returnable[(int)level];
 
     public static string Alias(QueryLevel level) => level switch
     {

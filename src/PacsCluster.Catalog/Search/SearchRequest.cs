@@ -22,6 +22,12 @@ public sealed record SearchRequest
     /// <summary>Order of the answers. Without one they come as the cheapest index gives them.</summary>
     public SearchOrder Order { get; init; }
 
+    /// <summary>Order by attributes of this level and above, made by <see cref="MatchingKeys.OrderBy"/>; it goes before <see cref="Order"/>. Ties by surrogate key.</summary>
+    internal IReadOnlyList<SortKey> Sort { get; init; } = [];
+
+    /// <summary>At IMAGE level: answers have every attribute of the instance's header beside the keys asked for (QIDO-RS <c>includefield=all</c>).</summary>
+    public bool WithHeader { get; init; }
+
     /// <summary>Continue behind the answer whose <see cref="SearchRow.Key"/> this is; only with <see cref="SearchOrder.Stored"/>.</summary>
     public long AfterKey { get; init; }
 
@@ -39,6 +45,12 @@ public sealed record SearchRequest
 
     /// <summary>Where each of <see cref="ReturnKeys"/> comes from.</summary>
     internal IReadOnlyList<ReturnKey> Returns { get; init; } = [];
+
+    /// <summary>Rows come with the instance's header.</summary>
+    internal bool NeedsHeader => WithHeader || Returns.Any(r => r.IsInHeader);
+
+    /// <summary>Narrowed to one entity of a level by its UID.</summary>
+    internal bool IsOne(QueryLevel level) => Conditions.Any(c => c.Key.Level == level && c.Key.Special == SpecialKey.Uid && c.Key.IsIndexed && c.Kind == MatchKind.Any && c.Values.Count == 1);
 }
 
 /// <summary>Order of answers; ties by surrogate key, so that it is total and stable.</summary>
@@ -50,6 +62,8 @@ public enum SearchOrder
     Stored,
     /// <summary>Study Date and Time, newest first.</summary>
     NewestStudyFirst,
+    /// <summary>As a person would list them: studies newest first, in each its series by Series Number, in each its instances by Instance Number; patients as stored.</summary>
+    Hierarchy,
     /// <summary>Number (series number, instance number), lowest first; studies and patients as stored.</summary>
     Number,
 }
@@ -60,3 +74,6 @@ public enum SearchOrder
 /// <param name="Keys">The column that has it; for a sequence those of its items' attributes; empty when none has.</param>
 /// <param name="IsInHeader">Taken from the instance's header.</param>
 internal sealed record ReturnKey(Tag Tag, VR VR, IReadOnlyList<SearchKey> Keys, bool IsInHeader);
+
+/// <summary>One attribute to order by.</summary>
+internal readonly record struct SortKey(SearchKey Key, bool IsDescending);

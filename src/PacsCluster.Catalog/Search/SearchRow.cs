@@ -1,3 +1,4 @@
+using System.Text.Json;
 using PacsCluster.Dicom;
 
 namespace PacsCluster.Catalog;
@@ -6,6 +7,7 @@ namespace PacsCluster.Catalog;
 public sealed class SearchRow
 {
     private static readonly Tag s_specificCharacterSet = new(0x0008_0005);
+    private static readonly Tag s_retrieveUrl = new(0x0008_1190);
 
     private readonly SearchRequest _request;
     private readonly string?[] _values;
@@ -70,6 +72,101 @@ public sealed class SearchRow
             at += key.Keys.Count;
         }
         return answer;
+    }
+
+    /// <summary>The answer as an object of the DICOM JSON Model (PS3.18 10.6.3.3, annex F), keys ascending, straight from the row: every key asked for, sequences with their
+    /// items, the instance's header where the search is <see cref="SearchRequest.WithHeader"/> (without bulk values), Specific Character Set and Retrieve URL.</summary>
+    /// <param name="writer">Made with <see cref="JsonModel.WriterOptions"/>.</param>
+    /// <param name="retrieveUrl">(0008,1190); null for none.</param>
+    /// <param name="keepEmpty">Which keys are written also when they have no value; others are left out then.</param>
+    public void WriteJson(Utf8JsonWriter writer, string? retrieveUrl, IReadOnlySet<Tag> keepEmpty)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        ArgumentNullException.ThrowIfNull(keepEmpty);
+        writer.WriteStartObject();
+        JsonModel.WriteElement(writer, s_specificCharacterSet, VR.CS, "ISO_IR 192");
+        using IEnumerator<DataElement>? header = _request.WithHeader ? Header!.GetEnumerator() : null;
+        bool hasHeader = header?.MoveNext() ?? false, hasUrl = retrieveUrl is not null;
+        int at = 0;
+        foreach (ReturnKey key in _request.Returns)
+        {
+            WriteUpTo(key.Tag);
+            if (hasHeader && header!.Current.Tag == key.Tag) hasHeader = header.MoveNext();
+            WriteKey(writer, key, at, keepEmpty);
+            at += key.Keys.Count;
+        }
+        WriteUpTo(new Tag(uint.MaxValue));
+        writer.WriteEndObject();
+
+        void WriteUpTo(Tag end)
+        {
+            while (hasHeader && header!.Current.Tag < end)
+            {
+                DataElement element = header.Current;
+                if (hasUrl && s_retrieveUrl < element.Tag) WriteUrl();
+                if (element.Tag != s_specificCharacterSet && !element.Tag.IsGroupLength && !element.EffectiveVR.IsBulk()) JsonModel.WriteElement(writer, Header!, element.Tag);
+                hasHeader = header.MoveNext();
+            }
+            if (hasUrl && s_retrieveUrl <= end) WriteUrl();
+        }
+
+        void WriteUrl()
+        {
+            hasUrl = false;
+            JsonModel.WriteElement(writer, s_retrieveUrl, VR.UR, retrieveUrl);
+        }
+    }
+
+    private void WriteKey(Utf8JsonWriter writer, ReturnKey key, int at, IReadOnlySet<Tag> keepEmpty)
+    {
+        if (key.Tag == s_retrieveUrl) return;
+        if (key.IsInHeader && Header!.Contains(key.Tag))
+        {
+            JsonModel.WriteElement(writer, Header, key.Tag);
+        }
+        else if (key.VR == VR.SQ && ItemCount(key, at) is > 0 and int items)
+        {
+            JsonModel.WriteStartSequence(writer, key.Tag);
+            for (int item = 0; item < items; item++)
+            {
+                writer.WriteStartObject();
+                for (int c = 0; c < key.Keys.Count; c++)
+                {
+                    if (ValueOfItem(_values[at + c], item) is { Length: > 0 } value) JsonModel.WriteElement(writer, key.Keys[c].Tag, key.Keys[c].VR, value);
+                }
+                writer.WriteEndObject();
+            }
+            JsonModel.WriteEndSequence(writer);
+        }
+        else if (key.VR != VR.SQ && key.Keys.Count == 1 && _values[at] is { } text)
+        {
+            JsonModel.WriteElement(writer, key.Tag, key.Keys[0].VR, text);
+        }
+        else if (keepEmpty.Contains(key.Tag))
+        {
+            JsonModel.WriteElement(writer, key.Tag, key.VR, null);
+        }
+    }
+
+    private int ItemCount(ReturnKey key, int at)
+    {
+        int items = 0;
+        for (int c = 0; c < key.Keys.Count; c++)
+        {
+            if (_values[at + c] is { } joined) items = Math.Max(items, joined.AsSpan().Count('\\') + 1);
+        }
+        return items;
+    }
+
+    /// <summary>Columns hold one value an item.</summary>
+    private static string? ValueOfItem(string? joined, int item)
+    {
+        if (joined is null) return null;
+        foreach (Range range in joined.AsSpan().Split('\\'))
+        {
+            if (item-- == 0) return joined[range];
+        }
+        return null;
     }
 
     /// <summary>The word of (0008,0052).</summary>

@@ -40,7 +40,7 @@ internal sealed class SearchSql
 
     private string Build()
     {
-        bool needsHeader = _request.Returns.Any(r => r.IsInHeader);
+        bool needsHeader = _request.NeedsHeader;
         foreach (Condition condition in _request.Conditions.Where(c => c.Key.Level <= _request.Level && !IsPartOfIdentifier(c))) And(ConditionSql(condition, ReferenceEquals(condition, _driver)));
         AddLowerLevels();
         string alias = SearchKey.Alias(_request.Level);
@@ -62,8 +62,11 @@ internal sealed class SearchSql
     private string From()
     {
         QueryLevel top = _request.Conditions.Select(c => c.Key.Level).Concat(_request.Returns.SelectMany(r => r.Keys).Select(k => k.Level)).Append(_request.Level).Min();
-        if (_request.Order == SearchOrder.NewestStudyFirst && top > QueryLevel.Study) top = QueryLevel.Study;
-        QueryLevel first = _driver?.Key.Level ?? (_request.Order == SearchOrder.NewestStudyFirst && _request.Level > QueryLevel.Study ? QueryLevel.Study : _request.Level);
+        if (IsByStudy && top > QueryLevel.Study) top = QueryLevel.Study;
+        if (_request.Order == SearchOrder.Hierarchy && _request.Sort.Count == 0 && top > QueryLevel.Series) top = QueryLevel.Series;
+        foreach (SortKey sort in _request.Sort) top = (QueryLevel)Math.Min((int)top, (int)sort.Key.Level);
+        // Without a driver the order's own index, where it has one, gives the rows in order, so that a page costs no more than its rows.
+        QueryLevel first = _driver?.Key.Level ?? (_request.Sort.Count > 0 ? (_request.Sort[0].Key.IsIndexed ? _request.Sort[0].Key.Level : _request.Level) : IsByStudy && _request.Level > QueryLevel.Study ? QueryLevel.Study : _request.Level);
         var from = new StringBuilder($"{TableName(first)} {SearchKey.Alias(first)}");
         for (QueryLevel level = first + 1; level <= _request.Level; level++) from.Append($" CROSS JOIN {TableName(level)} {SearchKey.Alias(level)} ON {Join(level)}");
         for (QueryLevel level = first - 1; level >= top; level--) from.Append($" CROSS JOIN {TableName(level)} {SearchKey.Alias(level)} ON {Join(level + 1)}");
@@ -78,15 +81,35 @@ internal sealed class SearchSql
         _ => "i.series_key = r.series_key",
     };
 
-    private string OrderBy(string key) => _request.Order switch
+    /// <summary>The order begins with the study's date and time.</summary>
+    private bool IsByStudy => _request.Sort.Count == 0 && (_request.Order == SearchOrder.NewestStudyFirst || (_request.Order == SearchOrder.Hierarchy && !IsWithinOneStudy));
+
+    private bool IsWithinOneStudy => _request.IsOne(QueryLevel.Study) || (_request.Level == QueryLevel.Image && _request.IsOne(QueryLevel.Series));
+
+    private string OrderBy(string key)
     {
-        SearchOrder.Stored => $" ORDER BY {key}",
-        SearchOrder.NewestStudyFirst when _request.Level >= QueryLevel.Study => $" ORDER BY s.study_date DESC, s.study_time DESC, s.study_key DESC{(_request.Level == QueryLevel.Study ? "" : ", " + key)}",
-        SearchOrder.Number when _request.Level == QueryLevel.Series => $" ORDER BY r.series_number, {key}",
-        SearchOrder.Number when _request.Level == QueryLevel.Image => $" ORDER BY i.instance_number, {key}",
-        SearchOrder.None => "",
-        _ => $" ORDER BY {key}",
-    };
+        const string newest = "s.study_date DESC, s.study_time DESC, s.study_key DESC";
+        if (_request.Sort.Count > 0) return $" ORDER BY {string.Join(", ", _request.Sort.Select(s => (s.Key.VR == Dicom.VR.PN ? s.Key.MatchSql : s.Key.Sql) + (s.IsDescending ? " DESC" : "")))}, {key}";
+        switch (_request.Order)
+        {
+            case SearchOrder.None:
+                return "";
+            case SearchOrder.NewestStudyFirst when _request.Level >= QueryLevel.Study:
+                return $" ORDER BY {newest}{(_request.Level == QueryLevel.Study ? "" : ", " + key)}";
+            case SearchOrder.Hierarchy when _request.Level >= QueryLevel.Study:
+                List<string> by = [];
+                if (!IsWithinOneStudy) by.Add(newest);
+                if (_request.Level >= QueryLevel.Series && !(_request.Level == QueryLevel.Image && _request.IsOne(QueryLevel.Series))) by.Add("r.series_number, r.series_key");
+                if (_request.Level == QueryLevel.Image) by.Add("i.instance_number, i.instance_key");
+                return " ORDER BY " + string.Join(", ", by.Count == 0 ? [key] : by);
+            case SearchOrder.Number when _request.Level == QueryLevel.Series:
+                return $" ORDER BY r.series_number, {key}";
+            case SearchOrder.Number when _request.Level == QueryLevel.Image:
+                return $" ORDER BY i.instance_number, {key}";
+            default:
+                return $" ORDER BY {key}";
+        }
+    }
 
     /// <summary>Keys of levels below: there is a series (and an instance) that has them all (C-48). A UID among them leads up from its index, others are
     /// looked at within each candidate.</summary>
@@ -121,6 +144,7 @@ internal sealed class SearchSql
                     ? $"s.study_key IN (SELECT m.study_key FROM series m WHERE {modality})"
                     : $"EXISTS (SELECT 1 FROM series m WHERE m.study_key = s.study_key AND {modality})";
         }
+        if (condition.Kind == MatchKind.Fuzzy) return Or(condition.Words.Select(words => FuzzySql(words, isDriver)));
         string column = isDriver ? key.MatchSql : "+" + key.MatchSql;
         return condition.Kind switch
         {
@@ -200,6 +224,16 @@ internal sealed class SearchSql
         return Or(groups);
     }
 
+    /// <summary>The longest word leads; the others are looked up within its patients.</summary>
+    private string FuzzySql(string[] words, bool isDriver)
+    {
+        string[] all = [.. words.OrderByDescending(w => w.Length).Select((word, i) => i == 0
+            ? $"{(isDriver ? "" : "+")}p.patient_key IN (SELECT w.patient_key FROM patient_name_word w WHERE {PrefixSql("w.word", word + "*", word)} "
+                + $"UNION SELECT w.patient_key FROM patient_name_word w WHERE w.sound = {Parameter(NameWords.SoundOf(word))})"
+            : $"EXISTS (SELECT 1 FROM patient_name_word w WHERE w.patient_key = p.patient_key AND ({PrefixSql("w.word", word + "*", word)} OR w.sound = {Parameter(NameWords.SoundOf(word))}))")];
+        return string.Join(" AND ", all);
+    }
+
     /// <summary>The folded column begins with the alphabetic group; the others follow behind <c>=</c>.</summary>
     private string AlphabeticSql(string column, string pattern, string prefix)
     {
@@ -265,6 +299,8 @@ internal sealed class SearchSql
                     0 => 1,
                     var length => Math.Max(1e-5, 0.1 * Math.Pow(10, -0.6 * (length - 1))),
                 }));
+            case MatchKind.Fuzzy:
+                return condition.Words.Sum(words => Math.Max(1e-4, 0.05 * Math.Pow(10, -0.5 * (words.Max(w => w.Length) - 1))));
             case MatchKind.Date or MatchKind.Combined:
                 double days = condition.Key.Level == QueryLevel.Patient ? 36_500 : 3650;
                 return condition.Ranges.Sum(r => r.DateLow is null || r.DateHigh is null ? 0.5 : Math.Min(1, Math.Max(1, Days(r)) / days));

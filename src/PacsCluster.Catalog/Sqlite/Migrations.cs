@@ -155,10 +155,31 @@ internal static class Migrations
         SELECT 'study', study_instance_uid, 'completion', updated_at + 60000, NULL, NULL, 0, '' FROM study WHERE status = 0;
         """;
 
+    /// <summary>The words of patients' names, for fuzzy matching; those of the patients that are there are made by <see cref="FillNameWords"/>.</summary>
+    private const string V4 = """
+        CREATE TABLE patient_name_word (
+        patient_key INTEGER NOT NULL REFERENCES patient, word TEXT NOT NULL, sound TEXT NOT NULL, PRIMARY KEY (patient_key, word)) STRICT, WITHOUT ROWID;
+        CREATE INDEX patient_name_word_word ON patient_name_word (word);
+        CREATE INDEX patient_name_word_sound ON patient_name_word (sound);
+        """;
+
     /// <summary>By version, from 1.</summary>
-    private static readonly string[] s_steps = [V1, V2, V3];
+    private static readonly (string Sql, Action<Database>? Fill)[] s_steps = [(V1, null), (V2, null), (V3, null), (V4, FillNameWords)];
 
     public static int Newest => s_steps.Length;
+
+    /// <summary>Writes the words of one patient's name.</summary>
+    public static void WriteNameWords(Database database, long patientKey, string? name)
+    {
+        foreach ((string word, string sound) in NameWords.Of(name))
+            database.Prepare("INSERT INTO patient_name_word (patient_key, word, sound) VALUES (?, ?, ?)").Bind(patientKey).Bind(word).Bind(sound).Run();
+    }
+
+    private static void FillNameWords(Database database)
+    {
+        using Statement patients = database.Prepare("SELECT patient_key, patient_name FROM patient WHERE patient_name IS NOT NULL");
+        while (patients.Step()) WriteNameWords(database, patients.Int64(0), patients.Text(1));
+    }
 
     /// <summary>Brings the schema to a version (the newest, except in tests of this very thing).</summary>
     /// <exception cref="CatalogUnavailableException">The schema is newer than this program, or the file is another program's.</exception>
@@ -177,7 +198,8 @@ internal static class Migrations
                     database.Rollback();
                     return;
                 }
-                database.Execute(s_steps[version]);
+                database.Execute(s_steps[version].Sql);
+                s_steps[version].Fill?.Invoke(database);
                 database.Execute($"INSERT INTO schema_version (version, migrated_at) VALUES ({version + 1}, {now.ToUnixTimeMilliseconds()})");
                 database.Execute("COMMIT");
             }

@@ -33,6 +33,7 @@ public sealed partial class SqliteCatalog
         foreach (PatientRow row in changes.NewPatients.OrderBy(p => p.Key))
         {
             RowSql.BindPatient(database.Prepare(RowSql.InsertPatient), row).Run();
+            Migrations.WriteNameWords(database, row.Key, row.Attributes[s_patientName]);
             WriteIdentifiers(database, row);
         }
         foreach (PatientRow row in changes.ChangedPatients.OrderBy(p => p.Key))
@@ -41,6 +42,11 @@ public sealed partial class SqliteCatalog
             update.Bind(row.UpdatedAt).Bind(row.MergedInto).Bind(row.Identifier?.Id).Bind(row.Identifier?.Issuer);
             if (!row.Attributes.IsStored) RowSql.BindPatientAttributes(update, row.Attributes);
             if (update.Bind(row.Key).Bind(row.Version).Run() == 0) throw new VersionConflictException("patient", row.Key);
+            if (!row.Attributes.IsStored)
+            {
+                database.Prepare("DELETE FROM patient_name_word WHERE patient_key = ?").Bind(row.Key).Run();
+                Migrations.WriteNameWords(database, row.Key, row.Attributes[s_patientName]);
+            }
             database.Prepare("DELETE FROM patient_identifier WHERE patient_key = ?").Bind(row.Key).Run();
             WriteIdentifiers(database, row);
         }
@@ -52,6 +58,7 @@ public sealed partial class SqliteCatalog
         foreach (PatientMerge merge in changes.Merges) Merge(database, merge);
     }
 
+    private static readonly Dicom.Tag s_patientName = new(0x0010_0010);
     private static readonly string s_updatePatientState = RowSql.UpdatePatientState + " WHERE patient_key = ? AND version = ?";
     private static readonly string s_updatePatient = RowSql.UpdatePatientState + RowSql.UpdatePatientAttributes + " WHERE patient_key = ? AND version = ?";
 

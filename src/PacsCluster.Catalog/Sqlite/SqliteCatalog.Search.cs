@@ -15,7 +15,7 @@ public sealed partial class SqliteCatalog
         (string sql, List<object> parameters) = SearchSql.Build(request, await IsModalityRareAsync(request, ct));
         int columns = request.Returns.Sum(r => r.Keys.Count);
         int checks = RowCheck.Columns(request).Count();
-        bool needsHeader = request.Returns.Any(r => r.IsInHeader);
+        bool needsHeader = request.NeedsHeader;
         int passOver = request.Offset;
         int left = request.Limit ?? int.MaxValue;
         if (left <= 0) yield break;
@@ -33,6 +33,28 @@ public sealed partial class SqliteCatalog
             for (int i = 0; i < columns; i++) values[i] = row.TextOrNull(1 + i) is { Length: > 0 } text ? text : null;
             return new SearchRow(request, row.Int64(0), values, needsHeader ? ReadHeaderOf(row, 1 + columns + checks) : null);
         }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<int> CountMatchesAsync(SearchRequest request, int upTo, CancellationToken ct = default)
+    {
+        // Nothing is returned and nothing ordered, so only the tables that narrow are read, mostly from their indexes alone.
+        SearchRequest counted = request with { Returns = [], WithHeader = false, Order = SearchOrder.None, Sort = [], Offset = 0, Limit = upTo };
+        if (counted.Conditions.Any(c => c.NeedsCheck))
+        {
+            int found = 0;
+            await foreach (SearchRow _ in SearchAsync(counted, ct)) found++;
+            return found;
+        }
+        (string sql, List<object> parameters) = SearchSql.Build(counted, await IsModalityRareAsync(counted, ct));
+        return await ReadAsync(
+            database =>
+            {
+                using Statement count = Start(database, $"SELECT count(*) FROM ({sql})", parameters);
+                count.Step();
+                return count.Int32(0);
+            },
+            ct);
     }
 
     private static DataSet ReadHeaderOf(Statement row, int at) => row.IsNull(at)
