@@ -8,9 +8,11 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(__file__))
+import qidostow
 import sections
 import servers
 
+sections.SECTIONS.update(qidostow.SECTIONS)
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
 
@@ -93,6 +95,7 @@ def main():
     parser.add_argument("--rounds", type=int, help="rounds per section (default 3; 1 when quick)")
     parser.add_argument("--servers", nargs="+", metavar="NAME", help="only these: PacsCluster Orthanc dcmqrscp storescp")
     parser.add_argument("--studies", nargs="+", type=int, default=[500, 1000, 200000], help="sizes of the archive for find (default 500 1000 200000)")
+    parser.add_argument("--web-studies", nargs="+", type=int, default=[20000, 200000], help="sizes of the archive for qido (default 20000 200000)")
     parser.add_argument("--executable", help="a published PacsCluster.Server instead of publishing one")
     parser.add_argument("--work", default=os.path.join(ROOT, "benchmarks", "work"), help="folder for files, builds and data (default benchmarks/work; needs 6 GB)")
     arguments = parser.parse_args()
@@ -106,6 +109,7 @@ def main():
     work = os.path.abspath(arguments.work)
     os.makedirs(work, exist_ok=True)
     bench = sections.Bench(work, arguments.quick, arguments.rounds or (1 if arguments.quick else 3), arguments.servers, arguments.studies)
+    bench.web_sizes = arguments.web_studies
     if servers.PacsCluster in bench.servers:
         servers.PacsCluster.executable = os.path.abspath(arguments.executable) if arguments.executable else publish(work)
     started = time.time()

@@ -59,6 +59,7 @@ internal static class CandidateReader
         (Tag Tag, string? Uid)[] uids = [(s_sopClassUid, sopClass), (s_sopInstanceUid, sopInstance), (s_study, study), (s_series, series)];
         // With none of the four it is no image of anybody: text that happens to parse, an empty data set.
         if (uids.All(u => u.Uid is null)) return Refuse(judgement, StoreOutcomeKind.CannotUnderstand, "no UID of class, instance, study or series", s_sopInstanceUid);
+        if (origin.StudyInstanceUid is { } asked && asked != study) return Refuse(judgement, StoreOutcomeKind.DataSetMismatch, "not of the study that the request is for", s_study);
         foreach ((Tag tag, string? uid) in uids)
         {
             if (UidCheck.Judge(uid) != UidHealth.Missing) continue;

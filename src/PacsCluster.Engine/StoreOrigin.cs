@@ -25,6 +25,10 @@ public sealed record StoreOrigin
     /// <summary>Affected SOP Instance UID (0000,1000); null where the door has none. Compared with the data set (C-27).</summary>
     public string? AffectedSopInstanceUid { get; init; }
 
+    /// <summary>The study that the request is for (STOW-RS to <c>/studies/{uid}</c>); an instance of another study is refused with DataSetMismatch. Null where the
+    /// door names none.</summary>
+    public string? StudyInstanceUid { get; init; }
+
     /// <summary>AE title of the sender, trimmed; chooses the policy. Empty where there is none.</summary>
     public string CallingAETitle { get; init; } = "";
 

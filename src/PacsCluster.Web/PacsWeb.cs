@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using PacsCluster.Engine;
 
 namespace PacsCluster.Web;
 
@@ -17,6 +18,11 @@ public static class PacsWeb
         services.AddSingleton(options);
         services.AddSingleton<ServiceRoot>();
         services.AddRetrieve();
+        services.AddSingleton<SearchTransaction>();
+        services.AddSingleton<StoreFunction>(provider => provider.GetRequiredService<Ingest>().StoreAsync);
+        services.AddSingleton<StoreTransaction>();
+        services.AddSingleton<Capabilities>();
+        services.AddCors();
         return services;
     }
 
@@ -25,8 +31,15 @@ public static class PacsWeb
     public static void MapDicomWeb(this WebApplication web)
     {
         WebOptions options = web.Services.GetRequiredService<WebOptions>();
-        web.UseWhen(http => http.Request.Path.StartsWithSegments(options.Path), branch => branch.UseMiddleware<WebEdge>());
+        web.UseWhen(http => http.Request.Path.StartsWithSegments(options.Path), branch =>
+        {
+            branch.UseCors(options.Cors);
+            branch.UseMiddleware<WebEdge>();
+        });
         RouteGroupBuilder root = web.MapGroup(options.Path);
         root.MapRetrieve(web.Services);
+        web.Services.GetRequiredService<SearchTransaction>().Map(root);
+        web.Services.GetRequiredService<StoreTransaction>().Map(root);
+        web.Services.GetRequiredService<Capabilities>().Map(root);
     }
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
+using PacsCluster.Dicom;
 
 namespace PacsCluster.Web;
 
@@ -30,7 +31,7 @@ internal sealed record Problem(int Status, string Title, string Detail, string N
         http.Response.Headers.CacheControl = "no-store";
         if (RetryAfterSeconds is { } seconds) http.Response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
         if (HttpMethods.IsHead(http.Request.Method)) return;
-        using var json = new Utf8JsonWriter(http.Response.BodyWriter);
+        using var json = new Utf8JsonWriter(http.Response.BodyWriter, JsonModel.WriterOptions);
         json.WriteStartObject();
         json.WriteString("title", Title);
         json.WriteNumber("status", Status);

@@ -6,7 +6,7 @@ using PacsCluster.Engine;
 namespace PacsCluster.Web;
 
 /// <summary>The edge of the HTTP pipeline: what a handler threw, and what no handler took, becomes a problem document.</summary>
-internal sealed class WebEdge(RequestDelegate next, ILoggerFactory loggers)
+internal sealed class WebEdge(RequestDelegate next, Capabilities capabilities, ILoggerFactory loggers)
 {
     private readonly ILogger _logger = loggers.CreateLogger("PacsCluster.Web");
 
@@ -15,7 +15,7 @@ internal sealed class WebEdge(RequestDelegate next, ILoggerFactory loggers)
     {
         try
         {
-            await next(http);
+            await (HttpMethods.IsOptions(http.Request.Method) ? capabilities.AnswerOptionsAsync(http) : next(http));
         }
         catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
         {

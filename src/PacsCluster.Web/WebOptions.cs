@@ -10,6 +10,15 @@ public sealed record WebOptions
     /// request's scheme and Host.</summary>
     public string PublicUrl { get; init; } = "";
 
+    /// <summary>Search (QIDO-RS).</summary>
+    public SearchOptions Search { get; init; } = new();
+
+    /// <summary>Store (STOW-RS).</summary>
+    public StoreOptions Store { get; init; } = new();
+
+    /// <summary>Browsers' pages from elsewhere.</summary>
+    public CorsOptions Cors { get; init; } = new();
+
     /// <summary>Everything that is wrong, a line each; empty when all is well.</summary>
     public IReadOnlyList<string> Validate()
     {
@@ -17,6 +26,9 @@ public sealed record WebOptions
         if (!Path.StartsWith('/') || Path.EndsWith('/') || Path.Any(c => c is not ('/' or '-' or '_' or '.' or (>= 'a' and <= 'z') or (>= 'A' and <= 'Z') or (>= '0' and <= '9')))) errors.Add($"Web:Path: '{Path}' is not a path of letters, digits and .-_ that begins with a slash and does not end with one");
         if (PublicUrl.Length > 0 && !(Uri.TryCreate(PublicUrl, UriKind.Absolute, out Uri? url) && url.Scheme is "http" or "https" && !PublicUrl.EndsWith('/')))
             errors.Add($"Web:PublicUrl: '{PublicUrl}' is not an http or https URL without a slash at its end");
+        Search.Validate(errors);
+        Store.Validate(errors);
+        Cors.Validate(errors);
         return errors;
     }
 }

@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using PacsCluster.Catalog;
 using PacsCluster.Engine;
+using PacsCluster.Server.Conformance;
 using PacsCluster.Server.Options;
 
 namespace PacsCluster.Server.Commands;
@@ -37,6 +38,7 @@ internal static class CommandTree
         root.Subcommands.Add(Undelete());
         root.Subcommands.Add(Nodes());
         root.Subcommands.Add(Options());
+        root.Subcommands.Add(Conformance());
         Examples.AddTo(root, """
             PacsCluster.Server                                       serve ./data on 127.0.0.1:11112 (DICOM) and :8080 (HTTP)
             PacsCluster.Server serve --data /srv/pacs --aet HOSPITAL --dicom-port 104
@@ -208,6 +210,18 @@ internal static class CommandTree
         var command = new Command("nodes", "List the nodes of the archive: name, whether it lives, site, roles, version, start, addresses. Exit code 0 when one lives.") { s_data, s_config, s_set };
         command.SetAction((parsed, ct) => NodesCommand.RunAsync(Read(parsed), ct));
         Examples.AddTo(command, "PacsCluster.Server nodes --data /srv/pacs");
+        return command;
+    }
+
+    private static Command Conformance()
+    {
+        var command = new Command("conformance", "Print the DICOM conformance statement (PS3.2) of this configuration, as HTML") { s_data, s_config, s_set };
+        command.SetAction(parsed =>
+        {
+            Console.Out.Write(ConformanceStatement.Write(Read(parsed)));
+            return 0;
+        });
+        Examples.AddTo(command, "PacsCluster.Server conformance --config /etc/pacscluster.json > statement.html      (a running server has it at /conformance)");
         return command;
     }
 

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using PacsCluster.Catalog;
 using PacsCluster.Dimse;
+using PacsCluster.Server.Conformance;
 using PacsCluster.Server.Health;
 using PacsCluster.Server.Options;
 using PacsCluster.Web;
@@ -48,6 +49,12 @@ internal static class ServeCommand
         builder.Services.AddPacsWeb(options.Web);
         await using WebApplication web = builder.Build();
         web.MapDicomWeb();
+        web.MapGet("/conformance", (HttpContext http) =>
+        {
+            http.Response.ContentType = "text/html; charset=utf-8";
+            http.Response.Headers.ContentSecurityPolicy = "default-src 'none'; style-src 'unsafe-inline'";
+            return http.Response.WriteAsync(ConformanceStatement.Write(options), http.RequestAborted);
+        });
         web.MapHealth(node, new Readiness(node, () => Volatile.Read(ref listening)), metrics);
         try
         {

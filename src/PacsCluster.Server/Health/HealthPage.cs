@@ -49,7 +49,7 @@ internal static class HealthPage
                 ("To reconcile", Number(counts.OpenConflicts)));
         }
         Table(html, "Machine", ("Disk free", Disk(options.Data)), ("Running for", Duration(now - started)), ("Page made", now.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture) + " UTC"));
-        html.Append("<p><a href=\"/health/ready\">ready</a> · <a href=\"/health/live\">live</a> · <a href=\"/metrics\">metrics</a></p></body></html>");
+        html.Append("<p><a href=\"/health/ready\">ready</a> · <a href=\"/health/live\">live</a> · <a href=\"/metrics\">metrics</a> · <a href=\"/conformance\">conformance statement</a></p></body></html>");
         return html.ToString();
     }
 

@@ -1,0 +1,60 @@
+namespace PacsCluster.Web;
+
+/// <summary>What there is to say of each resource. A test compares it with the routes that are mapped.</summary>
+public static class WebResources
+{
+    private const string Study = "/studies/{study}", Series = Study + "/series/{series}", Instance = Series + "/instances/{instance}";
+    private const string Json = "application/dicom+json", Xml = "multipart/related; type=\"application/dicom+xml\"";
+
+    private static readonly string[] s_searchQuery = ["{attributeID}", "includefield", "limit", "offset", "orderby", "fuzzymatching", "accept"];
+    private static readonly string[] s_instances = ["multipart/related; type=\"application/dicom\""];
+    private static readonly string[] s_bulk = ["multipart/related; type=\"application/octet-stream\""];
+
+    private static readonly string[] s_stored =
+    [
+        "multipart/related; type=\"application/dicom\"", "multipart/related; type=\"application/dicom+json\"", "multipart/related; type=\"application/dicom+xml\"",
+        "application/dicom", Json, "application/dicom+xml",
+    ];
+
+    /// <summary>All, by path and method.</summary>
+    public static IReadOnlyList<WebResource> All { get; } = [.. Searches().Concat(Stores()).Concat(Retrieves()).Concat(Others()).OrderBy(r => r.Path, StringComparer.Ordinal).ThenBy(r => r.Method, StringComparer.Ordinal)];
+
+    /// <summary>That of a method and path; null when there is none.</summary>
+    internal static WebResource? Find(string method, string path) => All.FirstOrDefault(r => r.Method == method && r.Path == path);
+
+    private static IEnumerable<WebResource> Searches()
+    {
+        (string Path, string What)[] all =
+        [
+            ("/studies", "studies"), ("/series", "series of all studies"), ("/instances", "instances of all studies"), (Study + "/series", "series of a study"),
+            (Study + "/instances", "instances of a study"), (Series + "/instances", "instances of a series"),
+        ];
+        foreach ((string path, string what) in all) yield return Get(path, "Search (QIDO-RS)", $"Search for {what}", [Json, "application/json", Xml], s_searchQuery);
+        yield return Get("/patients", "Extension of Search", "Search for patients", [Json, "application/json", Xml], s_searchQuery);
+    }
+
+    private static IEnumerable<WebResource> Stores()
+    {
+        foreach (string path in (string[])["/studies", Study])
+            yield return new WebResource("POST", path, "Store (STOW-RS)", path == Study ? "Store instances of this study" : "Store instances", [Json, "application/dicom+xml"], ["accept"], s_stored);
+    }
+
+    private static IEnumerable<WebResource> Retrieves()
+    {
+        foreach ((string path, string what) in ((string, string)[])[(Study, "a study"), (Series, "a series"), (Instance, "an instance")])
+        {
+            yield return Get(path, "Retrieve (WADO-RS)", $"Retrieve the instances of {what}", path == Instance ? [.. s_instances, "application/dicom"] : s_instances, ["accept"]);
+            yield return Get(path + "/bulkdata", "Retrieve (WADO-RS)", $"Retrieve the bulk data of {what}", s_bulk, ["accept"]);
+            yield return Get(path + "/pixeldata", "Retrieve (WADO-RS)", $"Retrieve the pixel data of {what}", s_bulk, ["accept"]);
+        }
+        yield return Get(Instance + "/frames/{frames}", "Retrieve (WADO-RS)", "Retrieve frames", [.. s_bulk, "application/octet-stream"], ["accept"]);
+        yield return Get(Instance + "/bulkdata/{**path}", "Retrieve (WADO-RS)", "Retrieve one bulk value", ["application/octet-stream"], ["accept"]);
+    }
+
+    private static IEnumerable<WebResource> Others()
+    {
+        yield return Get("/openapi.json", "Retrieve Capabilities", "This service as an OpenAPI document", ["application/json"], []);
+    }
+
+    private static WebResource Get(string path, string transaction, string summary, IReadOnlyList<string> produces, IReadOnlyList<string> query) => new("GET", path, transaction, summary, produces, query, []);
+}
