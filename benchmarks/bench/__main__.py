@@ -11,8 +11,10 @@ sys.path.insert(0, os.path.dirname(__file__))
 import qidostow
 import sections
 import servers
+import wado
 
 sections.SECTIONS.update(qidostow.SECTIONS)
+sections.SECTIONS["wado"] = wado.wado
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
 

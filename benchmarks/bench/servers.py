@@ -156,16 +156,18 @@ class PacsCluster(Server):
     name = "PacsCluster"
     title = "PACSCLUSTER"
     executable = ""
+    settings = {}
 
     def command(self):
         with open(os.path.join(self.folder, "pacscluster.json"), "w") as file:
-            json.dump({"Dimse": {"KnownAEs": [{"AETitle": "MOVESCU", "Host": "127.0.0.1", "Port": self.move_port}]}}, file)
+            json.dump({"Dimse": {"KnownAEs": [{"AETitle": "MOVESCU", "Host": "127.0.0.1", "Port": self.move_port}]}, **self.settings}, file)
         return [self.executable, "serve", "--data", self.folder, "--dicom-port", str(self.port), "--http-port", str(self.http_port)]
 
 
 class Orthanc(Server):
     name = "Orthanc"
     title = "ORTHANC"
+    settings = {}
 
     def command(self):
         path = os.path.join(self.folder, "orthanc.json")
@@ -179,6 +181,7 @@ class Orthanc(Server):
                 # One thread an association, so that eight are served at once (4 is its default).
                 "DicomThreadsCount": 8, "SynchronousCMove": True,
                 "DicomModalities": {"MOVESCU": ["MOVESCU", "127.0.0.1", self.move_port]},
+                **self.settings,
             }, file)
         return ["/usr/sbin/Orthanc", path]
 

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Text;
 using PacsCluster.Catalog;
 using PacsCluster.Dicom;
 
@@ -79,6 +80,9 @@ public sealed class InstanceContent
         return 8L + BinaryPrimitives.ReadUInt32LittleEndian(item.Span[4..]);
     }
 
+    /// <summary>The paths of all values that metadata gives by URI, Pixel Data among them.</summary>
+    public IReadOnlyList<string> BulkPaths() => MetadataJson.ListByUri(Header, _layout.Bulk);
+
     /// <summary>A value by its path in the DICOM JSON Model's manner: <c>7FE00010</c>, or through items (from 0) <c>00081115/0/00081199</c>. Encapsulated
     /// pixel data is no single value and not found.</summary>
     /// <param name="path">The path.</param>
@@ -101,7 +105,9 @@ public sealed class InstanceContent
         if (dataSet.TryGet(tag, out DataElement element))
         {
             vr = element.EffectiveVR;
-            return vr == VR.SQ || element.HasUndefinedLength ? null : new HeldContent(element.LittleEndianValue);
+            if (vr == VR.SQ || element.HasUndefinedLength) return null;
+            // Metadata is in UTF-8, and so is the text that it leaves out for its length.
+            return new HeldContent(vr.IsText() ? Encoding.UTF8.GetBytes(string.Join('\\', element.GetStrings())) : element.LittleEndianValue);
         }
         if (steps.Length > 1 || _layout.Find(tag) is not { } value) return null;
         vr = value.VR;

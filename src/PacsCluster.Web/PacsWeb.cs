@@ -9,7 +9,7 @@ namespace PacsCluster.Web;
 /// <summary>Puts DICOMweb (PS3.18) into a host: services first, then the routes.</summary>
 public static class PacsWeb
 {
-    /// <summary>Adds the services of DICOMweb. The host must have an Ingest, a Retrieve and an ICatalog.</summary>
+    /// <summary>Adds the services of DICOMweb. The host must have an ICatalog and, of one Archive, the Ingest, Retrieve, Metadata, ChangeFeed and Deletion.</summary>
     /// <param name="services">The host's services.</param>
     /// <param name="options">Valid options: see <see cref="WebOptions.Validate"/>.</param>
     public static IServiceCollection AddPacsWeb(this IServiceCollection services, WebOptions options)

@@ -19,6 +19,9 @@ public sealed record WebOptions
     /// <summary>Browsers' pages from elsewhere.</summary>
     public CorsOptions Cors { get; init; } = new();
 
+    /// <summary>WADO-URI finds an instance by objectUID alone. Default false: studyUID and seriesUID are required, as PS3.18 9.1 wants.</summary>
+    public bool WadoUriByObjectAlone { get; init; }
+
     /// <summary>Everything that is wrong, a line each; empty when all is well.</summary>
     public IReadOnlyList<string> Validate()
     {

@@ -57,14 +57,15 @@ internal sealed class WebServer : IAsyncDisposable
     /// <param name="options">Options of DICOMweb.</param>
     /// <param name="engine">Options of the engine.</param>
     /// <param name="wrap">Puts something between the doors and the catalog.</param>
-    public static async Task<WebServer> StartAsync(WebOptions? options = null, EngineOptions? engine = null, Func<ICatalog, ICatalog>? wrap = null)
+    /// <param name="wrapBlobs">Puts something between the archive and the blobs.</param>
+    public static async Task<WebServer> StartAsync(WebOptions? options = null, EngineOptions? engine = null, Func<ICatalog, ICatalog>? wrap = null, Func<IBlobStore, IBlobStore>? wrapBlobs = null)
     {
         options ??= new WebOptions();
         Assert.Empty(options.Validate());
         var folder = new TempFolder();
         SqliteCatalog catalog = await SqliteCatalog.OpenAsync(new SqliteCatalogOptions { Path = folder.At("catalog.db") }, TimeProvider.System, CancellationToken.None);
         var blobs = new FileBlobStore(new FileBlobStoreOptions { Folder = folder.At("blobs") }, TimeProvider.System);
-        var archive = new Archive(engine ?? new EngineOptions(), catalog, blobs, TimeProvider.System, NullLoggerFactory.Instance);
+        var archive = new Archive(engine ?? new EngineOptions(), catalog, wrapBlobs is null ? blobs : wrapBlobs(blobs), TimeProvider.System, NullLoggerFactory.Instance);
         await archive.StartAsync(CancellationToken.None);
 
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -77,7 +78,7 @@ internal sealed class WebServer : IAsyncDisposable
             kestrel.Listen(IPAddress.Loopback, 0, listen => http = listen);
         });
         builder.Services.AddRoutingCore();
-        builder.Services.AddSingleton(archive.Ingest).AddSingleton(archive.Retrieve).AddSingleton(wrap is null ? catalog : wrap(catalog));
+        builder.Services.AddSingleton(archive.Ingest).AddSingleton(archive.Retrieve).AddSingleton(archive.Metadata).AddSingleton(archive.ChangeFeed).AddSingleton(archive.Deletion).AddSingleton(wrap is null ? catalog : wrap(catalog));
         builder.Services.AddPacsDimse(dimse);
         builder.Services.AddPacsWeb(options);
         WebApplication app = builder.Build();

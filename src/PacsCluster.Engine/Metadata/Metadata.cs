@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.IO.Compression;
+using System.Text.Json;
 using PacsCluster.Catalog;
 
 namespace PacsCluster.Engine;
@@ -51,6 +52,9 @@ public sealed class Metadata
         await foreach (InstanceLocation location in _catalog.LocateAsync(Locate(request), cancellationToken)) return new MetadataAnswer(_catalog, content, bulkDataBase, Locate(request));
         return null;
     }
+
+    /// <summary>Writes one instance's metadata as an object of the DICOM JSON Model, for answers that hold more than metadata.</summary>
+    public void Write(Utf8JsonWriter writer, InstanceLocation location, HeaderRow header) => MetadataJson.Write(writer, location, header, _bulkDataBase());
 
     /// <summary>Makes the block of a series.</summary>
     internal static async Task<MetadataBlockRow> PackAsync(ICatalog catalog, string studyInstanceUid, SeriesRow series, string bulkDataBase, CompressionLevel level, CancellationToken ct)

@@ -46,19 +46,45 @@ internal sealed class MetadataJson : IDisposable
 
     private void Append(InstanceLocation location, HeaderRow header)
     {
+        _writer.Reset();
+        Write(_writer, location, header, _base);
+        _writer.Flush();
+    }
+
+    /// <summary>Writes one instance as an object.</summary>
+    public static void Write(Utf8JsonWriter writer, InstanceLocation location, HeaderRow header, string bulkDataBase)
+    {
         DataSet dataSet = header.ToDataSet(location.TransferSyntaxUid);
         dataSet.Set(Tags.AvailableTransferSyntaxUID, location.TransferSyntaxUid);
         // UIDs of strange senders are kept as they came.
-        string prefix = $"{_base}/studies/{Uri.EscapeDataString(location.StudyInstanceUid)}/series/{Uri.EscapeDataString(location.SeriesInstanceUid)}"
+        string prefix = $"{bulkDataBase}/studies/{Uri.EscapeDataString(location.StudyInstanceUid)}/series/{Uri.EscapeDataString(location.SeriesInstanceUid)}"
             + $"/instances/{Uri.EscapeDataString(location.SopInstanceUid)}/bulkdata/";
-        _writer.Reset();
-        JsonModel.Write(_writer, dataSet, new JsonWriteOptions
+        JsonModel.Write(writer, dataSet, new JsonWriteOptions
         {
-            BulkDataUri = value => value.Source is null && value.VR.IsBulk() && value.Length is >= 0 and <= InlineMaxBytes ? null : prefix + value.Path,
+            BulkDataUri = value => IsInline(value) ? null : prefix + value.Path,
             LeftOut = InstanceLayout.Unpack(header.Frames.Span).Bulk,
         });
-        _writer.Flush();
     }
+
+    /// <summary>The paths of all values that go by URI.</summary>
+    public static List<string> ListByUri(DataSet header, IReadOnlyList<BulkValue> leftOut)
+    {
+        List<string> paths = [];
+        using var writer = new Utf8JsonWriter(Stream.Null, JsonModel.WriterOptions);
+        JsonModel.Write(writer, header, new JsonWriteOptions
+        {
+            BulkDataUri = value =>
+            {
+                if (IsInline(value)) return null;
+                paths.Add(value.Path);
+                return "";
+            },
+            LeftOut = leftOut,
+        });
+        return paths;
+    }
+
+    private static bool IsInline(in JsonBulkValue value) => value.Source is null && value.VR.IsBulk() && value.Length is >= 0 and <= InlineMaxBytes;
 
     public void Dispose() => _writer.Dispose();
 }

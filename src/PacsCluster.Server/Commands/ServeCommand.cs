@@ -1,10 +1,12 @@
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using PacsCluster.Catalog;
 using PacsCluster.Dimse;
 using PacsCluster.Server.Conformance;
 using PacsCluster.Server.Health;
 using PacsCluster.Server.Options;
+using PacsCluster.Server.Viewer;
 using PacsCluster.Web;
 
 namespace PacsCluster.Server.Commands;
@@ -27,6 +29,7 @@ internal static class ServeCommand
         }
         FindTakenPort("Dimse", options.Dimse.BindAddress, options.Dimse.Port);
         FindTakenPort("Http", options.Http.BindAddress, options.Http.Port);
+        if (options.Http.Http2Port > 0) FindTakenPort("Http:Http2", options.Http.BindAddress, options.Http.Http2Port);
 
         using var metrics = new PrometheusText();
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { Args = [] });
@@ -42,7 +45,10 @@ internal static class ServeCommand
         {
             kestrel.AddServerHeader = false;
             kestrel.ListenDicom(options.Dimse);
-            kestrel.Listen(IPAddress.Parse(options.Http.BindAddress), options.Http.Port);
+            kestrel.Limits.MaxResponseBufferSize = options.Http.ResponseBufferBytes;
+            IPAddress address = IPAddress.Parse(options.Http.BindAddress);
+            kestrel.Listen(address, options.Http.Port);
+            if (options.Http.Http2Port > 0) kestrel.Listen(address, options.Http.Http2Port, listen => listen.Protocols = HttpProtocols.Http2);
         });
         // After Kestrel, which brings its TCP transport only where no transport is there yet.
         builder.Services.AddPacsDimse(options.Dimse);
@@ -55,6 +61,7 @@ internal static class ServeCommand
             http.Response.Headers.ContentSecurityPolicy = "default-src 'none'; style-src 'unsafe-inline'";
             return http.Response.WriteAsync(ConformanceStatement.Write(options), http.RequestAborted);
         });
+        web.MapViewer(options.Http, options.Web.Path);
         web.MapHealth(node, new Readiness(node, () => Volatile.Read(ref listening)), metrics);
         try
         {

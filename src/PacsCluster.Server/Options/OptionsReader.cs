@@ -49,13 +49,12 @@ internal static class OptionsReader
     internal static IEnumerable<string> Validate(ServerOptions options)
     {
         if (options.Data.Length == 0) yield return "Data: a folder is needed";
-        if (options.Http.Port is < 1 or > 65535) yield return $"Http:Port: {options.Http.Port} is not between 1 and 65535";
         if (options.Http.Port == options.Dimse.Port) yield return $"Http:Port: {options.Http.Port} is the DICOM port already";
         if (options.StopTimeout < TimeSpan.Zero || options.StopTimeout > TimeSpan.FromMinutes(10)) yield return $"StopTimeout: {options.StopTimeout} is not between 0 and 10 min";
         if (options.Node.Name.Length > 64 || options.Node.Name.Any(char.IsControl)) yield return "Node:Name: not up to 64 printable characters";
         if (options.Node.Site.Length > 64 || options.Node.Site.Any(char.IsControl)) yield return "Node:Site: not up to 64 printable characters";
         if (options.MinThreads is < 1 or > 1024) yield return $"MinThreads: {options.MinThreads} is not between 1 and 1024";
-        foreach (string error in options.Dimse.Validate().Concat(options.Engine.Validate()).Concat(options.Web.Validate())) yield return error;
+        foreach (string error in options.Http.Validate().Concat(options.Dimse.Validate()).Concat(options.Engine.Validate()).Concat(options.Web.Validate())) yield return error;
         bool open = options.BeyondLoopback == ServerOptions.BeyondLoopbackWords;
         if (!open && options.BeyondLoopback.Length > 0) yield return $"BeyondLoopback: write the words \"{ServerOptions.BeyondLoopbackWords}\", or nothing";
         foreach ((string name, string bind) in new[] { ("Http:BindAddress", options.Http.BindAddress), ("Dimse:BindAddress", options.Dimse.BindAddress) })

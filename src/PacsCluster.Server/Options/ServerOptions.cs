@@ -60,6 +60,31 @@ public sealed record HttpOptions
 
     /// <summary>TCP port. Default 8080, 1 to 65,535.</summary>
     public int Port { get; init; } = 8080;
+
+    /// <summary>A second TCP port for HTTP/2 without TLS (prior knowledge), as proxies speak it to what is behind them: without TLS nothing tells the two apart on one port.
+    /// Default 0: none; 1 to 65,535.</summary>
+    public int Http2Port { get; init; }
+
+    /// <summary>Bytes of an answer that wait in memory for a client that is slower than the disk; then no more is read. Default 524,288 (512 KiB), 64 KiB to 16 MiB.</summary>
+    public int ResponseBufferBytes { get; init; } = 512 * 1024;
+
+    /// <summary>Folder of a web viewer's built files, with an index.html (OHIF's <c>dist</c>, or any other): served at <c>/</c> from the same origin as DICOMweb; paths that are no file
+    /// get index.html. The status page is at <c>/health</c> then. Default empty: none.</summary>
+    public string Viewer { get; init; } = "";
+
+    /// <summary>File served as <c>/app-config.js</c>, where OHIF reads its configuration. Default empty: one that uses this archive.</summary>
+    public string ViewerConfig { get; init; } = "";
+
+    /// <summary>What is wrong, a line each.</summary>
+    internal IEnumerable<string> Validate()
+    {
+        if (Port is < 1 or > 65535) yield return $"Http:Port: {Port} is not between 1 and 65535";
+        if (Http2Port is < 0 or > 65535) yield return $"Http:Http2Port: {Http2Port} is not between 0 and 65535";
+        if (Http2Port == Port) yield return $"Http:Http2Port: {Http2Port} is the other port already";
+        if (ResponseBufferBytes is < 64 * 1024 or > 16 * 1024 * 1024) yield return $"Http:ResponseBufferBytes: {ResponseBufferBytes} is not between 64 KiB and 16 MiB";
+        if (Viewer.Length > 0 && !File.Exists(Path.Combine(Viewer, "index.html"))) yield return $"Http:Viewer: there is no index.html in {Viewer}";
+        if (ViewerConfig.Length > 0 && !File.Exists(ViewerConfig)) yield return $"Http:ViewerConfig: there is no file {ViewerConfig}";
+    }
 }
 
 /// <summary>How a line of the log looks.</summary>

@@ -46,13 +46,27 @@ public static class WebResources
             yield return Get(path, "Retrieve (WADO-RS)", $"Retrieve the instances of {what}", path == Instance ? [.. s_instances, "application/dicom"] : s_instances, ["accept"]);
             yield return Get(path + "/bulkdata", "Retrieve (WADO-RS)", $"Retrieve the bulk data of {what}", s_bulk, ["accept"]);
             yield return Get(path + "/pixeldata", "Retrieve (WADO-RS)", $"Retrieve the pixel data of {what}", s_bulk, ["accept"]);
+            yield return Get(path + "/metadata", "Retrieve (WADO-RS)", $"Retrieve the metadata of {what}", [Json, "application/json"], ["accept"]);
+            yield return Get(path + "/rendered", "Retrieve (WADO-RS)", $"Retrieve {what} rendered", ["image/jpeg"], ["accept"]);
+            yield return Get(path + "/thumbnail", "Retrieve (WADO-RS)", $"Retrieve a thumbnail of {what}", ["image/jpeg"], ["accept"]);
+            yield return new WebResource("DELETE", path, "Extension", $"Delete {what}: found no more at once, taken back by its deletion until it is purged", ["application/json"], ["reason"], []);
         }
+        yield return Get(Instance + "/frames/{frames}/rendered", "Retrieve (WADO-RS)", "Retrieve frames rendered", ["image/jpeg"], ["accept"]);
+        yield return Get(Instance + "/frames/{frames}/thumbnail", "Retrieve (WADO-RS)", "Retrieve thumbnails of frames", ["image/jpeg"], ["accept"]);
+        yield return Get(Study + "/skeleton", "Extension", "Series with counts, and the metadata of their first and middle instances", ["application/json"], ["accept"]);
+        yield return Get(Study + "/tree", "Extension", "Every series and instance of a study", ["application/json"], ["accept"]);
+        yield return Get("/wado", "Retrieve (WADO-URI)", "Retrieve one instance", ["application/dicom"], ["requestType", "studyUID", "seriesUID", "objectUID", "contentType", "transferSyntax"]);
         yield return Get(Instance + "/frames/{frames}", "Retrieve (WADO-RS)", "Retrieve frames", [.. s_bulk, "application/octet-stream"], ["accept"]);
         yield return Get(Instance + "/bulkdata/{**path}", "Retrieve (WADO-RS)", "Retrieve one bulk value", ["application/octet-stream"], ["accept"]);
     }
 
     private static IEnumerable<WebResource> Others()
     {
+        yield return Get("/changefeed", "Extension", "What happened, by sequence number: a page, a long poll (wait, seconds) or Server-Sent Events", ["application/json", "text/event-stream"], ["since", "limit", "wait", "consumer", "accept"]);
+        yield return new WebResource("PUT", "/changefeed/consumers/{name}", "Extension", "A reader of the change feed that is remembered, and how far it is", ["application/json"], ["since"], []);
+        yield return new WebResource("DELETE", "/changefeed/consumers/{name}", "Extension", "Forget a reader of the change feed", [], [], []);
+        yield return Get("/deletions", "Extension", "Deletions that can be taken back", ["application/json"], []);
+        yield return new WebResource("POST", "/deletions/{key}/restore", "Extension", "Take a deletion back", ["application/json"], [], []);
         yield return Get("/openapi.json", "Retrieve Capabilities", "This service as an OpenAPI document", ["application/json"], []);
     }
 

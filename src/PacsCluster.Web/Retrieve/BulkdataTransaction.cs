@@ -102,10 +102,10 @@ internal sealed class BulkdataTransaction(Locator locator, Retrieve retrieve, Se
 
     private static IEnumerable<BulkPart> Values(InstanceContent content, string service)
     {
-        foreach (BulkValue value in content.Bulk)
+        string? pixels = content.PixelData?.Tag.ToHex();
+        foreach (string path in content.BulkPaths())
         {
-            string path = value.Tag.ToHex();
-            if (value != content.PixelData && content.Value(path, out _) is { } bytes) yield return new BulkPart(PixelMediaTypes.OctetStream, Location(service, content.Location, path), bytes);
+            if (path != pixels && content.Value(path, out _) is { } bytes) yield return new BulkPart(PixelMediaTypes.OctetStream, Location(service, content.Location, path), bytes);
         }
     }
 

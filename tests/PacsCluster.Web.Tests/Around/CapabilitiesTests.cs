@@ -28,9 +28,9 @@ public sealed class CapabilitiesTests
     }
 
     [Theory]
-    [InlineData("", "GET, HEAD, OPTIONS, POST")]
+    [InlineData("", "DELETE, GET, HEAD, OPTIONS, POST, PUT")]
     [InlineData("studies", "GET, HEAD, OPTIONS, POST")]
-    [InlineData("studies/1.2", "GET, HEAD, OPTIONS, POST")]
+    [InlineData("studies/1.2", "DELETE, GET, HEAD, OPTIONS, POST")]
     [InlineData("studies/1.2/series/1.3/instances", "GET, HEAD, OPTIONS")]
     [InlineData("studies/1.2/series/1.3/instances/1.4/bulkdata/7FE00010/1", "GET, HEAD, OPTIONS")]
     public async Task C_92_OPTIONS_allows_what_the_resource_takes_and_describes_the_service_as_WADL(string resource, string allow)
