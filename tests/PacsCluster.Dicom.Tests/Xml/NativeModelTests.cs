@@ -175,7 +175,7 @@ public sealed class NativeModelTests
                 yield return $"{here} {(vr is "OB" or "OW" ? "binary" : vr)}";
                 continue;
             }
-            yield return $"{here} {vr} {string.Join('|', attribute.Elements(s_native + "Value").Concat(attribute.Elements(s_native + "PersonName")).Select(v => v.Value.Trim()).Where(v => v.Length > 0))}";
+            yield return $"{here} {vr} {string.Join('|', attribute.Elements(s_native + "Value").Select(v => v.Value.Trim()).Concat(attribute.Elements(s_native + "PersonName").Select(Name)).Where(v => v.Length > 0))}";
             int item = 0;
             foreach (XElement one in attribute.Elements(s_native + "Item"))
             {
@@ -184,4 +184,6 @@ public sealed class NativeModelTests
             }
         }
     }
+
+    private static string Name(XElement name) => string.Join(' ', name.Descendants().Where(c => !c.HasElements && c.Value.Trim().Length > 0).Select(c => $"{c.Parent!.Name.LocalName}/{c.Name.LocalName}={c.Value.Trim()}"));
 }

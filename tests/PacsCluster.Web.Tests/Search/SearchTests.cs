@@ -1,5 +1,7 @@
 using System.Net;
 using System.Text.Json;
+using PacsCluster.Dicom;
+using PacsCluster.Testing;
 
 namespace PacsCluster.Web.Tests.Search;
 
@@ -211,6 +213,71 @@ public sealed class SearchTests(SearchPopulation population) : IClassFixture<Sea
         using HttpResponseMessage response = await Client.SendAsync(request, TestContext.Current.CancellationToken);
         Assert.Equal(HttpStatusCode.NotAcceptable, response.StatusCode);
         Assert.Contains("application/dicom+json", await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("Smyth", "61")]
+    [InlineData("john smith", "1")]
+    [InlineData("Jon^Schmid", "1")]
+    [InlineData("Mueller", "3")]
+    [InlineData("jurgen mul", "3")]
+    [InlineData("hannah", "6")]
+    [InlineData("Obrien", "")]
+    [InlineData("Brian Pat", "5")]
+    [InlineData("%E5%A4%AA%E9%83%8E", "4")]
+    [InlineData("*", "654321")]
+    public async Task C_78_fuzzy_names_match_by_the_beginning_or_the_sound_of_their_words_in_any_order(string name, string studies)
+    {
+        string found = string.Concat((await FindAsync($"studies?fuzzymatching=true&PatientName={name}")).Select(s => Value(s, "StudyInstanceUID")![^1]));
+        Assert.Equal(studies, found);
+    }
+
+    [Fact]
+    public async Task C_78_fuzzy_matching_says_which_names_it_is_not_done_for()
+    {
+        using HttpResponseMessage response = await Client.GetAsync("studies?fuzzymatching=true&ReferringPhysicianName=ref*", TestContext.Current.CancellationToken);
+        Assert.Contains("Fuzzy matching is done for PatientName only", Assert.Single(response.Headers.GetValues("Warning")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task C_95_results_come_as_one_XML_document_a_part()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, "studies?PatientName=smith*");
+        request.Headers.TryAddWithoutValidation("Accept", "multipart/related; type=\"application/dicom+xml\"");
+        using HttpResponseMessage response = await Client.SendAsync(request, TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.True(MediaType.TryParse(response.Content.Headers.ContentType!.ToString(), out MediaType? type));
+        Assert.Equal("application/dicom+xml", type!["type"]);
+        using var reader = new PartReader(await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken), type["boundary"]!);
+        List<string> names = [];
+        while (await reader.NextAsync(TestContext.Current.CancellationToken) is { } part)
+        {
+            Assert.Equal("application/dicom+xml", part.ContentType?.Essence);
+            using var document = new MemoryStream();
+            await part.Body.CopyToAsync(document, TestContext.Current.CancellationToken);
+            document.Position = 0;
+            DataSet study = NativeModel.Read(document);
+            Assert.StartsWith(population.Server.Root, study.GetString(Synthetic.Tag("RetrieveURL")), StringComparison.Ordinal);
+            names.Add(study.GetString(Synthetic.Tag("PatientName"))!);
+        }
+        Assert.Equal(["Smithers^Ann", "Smith^John"], names);
+    }
+
+    [Fact]
+    public async Task HEAD_of_a_search_has_its_headers_and_no_body()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Head, "studies?limit=2");
+        using HttpResponseMessage response = await Client.SendAsync(request, TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Contains("There are 4 additional results", Assert.Single(response.Headers.GetValues("Warning")), StringComparison.Ordinal);
+        Assert.Empty(await response.Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task C_96_to_C_104_pydicom_reads_every_result()
+    {
+        ToolResult judged = await Tool.RunAsync("/usr/bin/python3", [Path.Combine(AppContext.BaseDirectory, "Search", "search_judge.py"), population.Server.Root]);
+        Assert.True(judged.ExitCode == 0 && judged.Output.Contains("read 75 results", StringComparison.Ordinal), judged.Output);
     }
 
     [Fact]
