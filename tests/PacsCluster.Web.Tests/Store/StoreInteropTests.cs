@@ -33,7 +33,8 @@ public sealed class StoreInteropTests
     {
         await using WebServer server = await WebServer.StartAsync();
         using var folder = new TempFolder();
-        foreach (string name in s_files)
+        // Implicit VR is left to the other direction: getscu has no way to refuse Explicit VR.
+        foreach (string name in s_files.Where(f => !f.EndsWith("rtplan.dcm", StringComparison.Ordinal)))
         {
             string path = Corpus.File(name);
             byte[] file = await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken);
@@ -42,9 +43,9 @@ public sealed class StoreInteropTests
             Assert.EndsWith("200", posted.Output.Trim(), StringComparison.Ordinal);
             (string study, _, string instance) = Uids(file);
             string got = Directory.CreateDirectory(folder.At(instance)).FullName;
-            // getscu takes what it proposed: any uncompressed one, Implicit VR alone or JPEG baseline.
+            // getscu takes what it proposed: any uncompressed one, or JPEG baseline too.
             TransferSyntax stored = Part10.ReadStart(file).TransferSyntax;
-            string proposes = stored.IsEncapsulated ? "+xy" : stored.IsExplicitVR ? "-x=" : "-xi";
+            string proposes = stored.IsEncapsulated ? "+xy" : "-x=";
             ToolResult retrieved = await Tool.RunAsync("getscu", ["-S", proposes, "+B", "-aec", "PACSCLUSTER", "127.0.0.1", $"{server.DicomPort}", "-od", got, "-k", "QueryRetrieveLevel=STUDY", "-k", $"StudyInstanceUID={study}"]);
             Assert.True(retrieved.ExitCode == 0, retrieved.Output);
             string back = Assert.Single(Directory.GetFiles(got));
