@@ -130,7 +130,7 @@ public abstract partial class CatalogConformance
     [Fact]
     public async Task A_patient_goes_with_the_last_study_only()
     {
-        await Archive.StoreAsync(Uids(1));
+        await Archive.StoreAsync([.. Uids(1), (0x0010_0010, "Yamada^Tarou=山田^太郎"), (0x0010_1000, "OTHER")]);
         await Archive.StoreAsync(Uids(2));
         await RejectStudyAsync("1.2.1");
         Assert.Equal(1, (await Catalog.CountAsync(Ct)).Patients);

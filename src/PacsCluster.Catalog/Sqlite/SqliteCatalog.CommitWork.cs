@@ -49,6 +49,7 @@ public sealed partial class SqliteCatalog
                 if (needed.Int64(1) != 0) continue;
             }
             database.Prepare("DELETE FROM patient_identifier WHERE patient_key = ?").Bind(row.Key).Run();
+            database.Prepare("DELETE FROM patient_name_word WHERE patient_key = ?").Bind(row.Key).Run();
             emptied += database.Prepare("DELETE FROM patient WHERE patient_key = ?").Bind(row.Key).Run();
         }
         return emptied;
