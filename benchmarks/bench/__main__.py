@@ -12,10 +12,10 @@ import qidostow
 import sections
 import servers
 import wado
+from product import ROOT, publish
 
 sections.SECTIONS.update(qidostow.SECTIONS)
 sections.SECTIONS["wado"] = wado.wado
-ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
 
 def output_of(*command):
@@ -23,20 +23,6 @@ def output_of(*command):
         return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, cwd=ROOT).stdout.strip()
     except OSError:
         return ""
-
-
-def publish(work):
-    """The executable that users get: Release, compiled ahead where the SDK can fetch the compiler for it."""
-    out = os.path.join(work, "publish")
-    base = ["dotnet", "publish", "src/PacsCluster.Server", "-c", "Release", "-o", out, "--artifacts-path", os.path.join(work, "build"), "-v", "quiet"]
-    ahead = base + ["-r", "linux-arm64" if platform.machine() == "aarch64" else "linux-x64"]
-    for command in (ahead, base):
-        shutil.rmtree(out, ignore_errors=True)
-        done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-        if done.returncode == 0:
-            return os.path.join(out, "PacsCluster.Server")
-        print(done.stdout[-2000:])
-    raise SystemExit("the server does not build")
 
 
 def machine():

@@ -1,0 +1,71 @@
+"""The PacsCluster nodes: the same executable three times, with one catalog and one store of blobs."""
+import json
+import os
+import subprocess
+
+from database import answer_of
+from settings import Problem
+
+
+class Nodes:
+    def __init__(self, settings, processes, database):
+        self.settings = settings
+        self.processes = processes
+        self.database = database
+        # Node number → what it has of its own: "connection_string" (the drills put a proxy between), "said_name", "blobs".
+        self.special = {}
+
+    @staticmethod
+    def name(number):
+        return "node%d" % number
+
+    def numbers(self):
+        return range(1, self.settings.nodes + 1)
+
+    def folder(self, number):
+        return self.settings.path(self.name(number))
+
+    def configure(self, number):
+        """Folder and pacscluster.json of a node."""
+        dicom, http = self.settings.node_ports(number)
+        folder = self.folder(number)
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        special = self.special.get(number, {})
+        blobs = special.get("blobs") or self.settings.path("blobs")
+        os.makedirs(blobs, mode=0o700, exist_ok=True)
+        link = os.path.join(folder, "blobs")
+        if not os.path.islink(link):
+            os.symlink(blobs, link)
+        options = {
+            "Node": {"Name": special.get("said_name", self.name(number))},
+            "Catalog": {"ConnectionString": special.get("connection_string") or self.database.connection_string()},
+            "Dimse": {"AETitle": self.settings.title, "Port": dicom},
+            "Http": {"Port": http},
+            "Web": {"PublicUrl": "http://127.0.0.1:%d/dicom-web" % self.settings.http},
+        }
+        path = os.path.join(folder, "pacscluster.json")
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(options, file, indent=2)
+
+    def start(self, number, wait=True):
+        self.configure(number)
+        self.processes.start(self.name(number), [self.settings.executable, "serve", "--data", self.folder(number)], folder=self.folder(number),
+                             environment={"DOTNET_gcServer": "0"})
+        if wait:
+            self.wait_ready(number)
+
+    def wait_ready(self, number, seconds=60):
+        self.processes.wait_until(self.name(number), lambda: self.is_ready(number), seconds, "it is not ready")
+
+    def is_ready(self, number):
+        answer = answer_of(self.settings.node_ports(number)[1], "/health/ready")
+        return answer is not None and answer[0] == 200
+
+    def command(self, number, *arguments, seconds=300):
+        """Runs a command of the executable on a node's folder: exit code and all that it printed."""
+        try:
+            done = subprocess.run([self.settings.executable, *arguments, "--data", self.folder(number)], capture_output=True, text=True,
+                                  stdin=subprocess.DEVNULL, timeout=seconds)
+        except subprocess.TimeoutExpired:
+            raise Problem("%s does not end in %d s" % (" ".join(arguments), seconds)) from None
+        return done.returncode, done.stdout + done.stderr
