@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 import time
 
+import drills
 import manifests
 import senders
 import synthetic
@@ -49,6 +50,17 @@ def run(executable):
     return 1 if failed else 0
 
 
+def require_honest_drills(ports, title, load):
+    """The drills' examination finds nothing wrong where nothing is, and sees one instance that was acknowledged and is not there."""
+    found, wrong = drills.examine(ports, title, load)
+    if wrong or found != len(load.acknowledged):
+        raise Problem("after the death of node1: " + "; ".join(wrong))
+    load.acknowledged[synthetic.new_uid()] = load.studies[0].uid
+    found, wrong = drills.examine(ports, title, load)
+    if found != len(load.acknowledged) - 1 or len(wrong) != len(ports):
+        raise Problem("a lost instance is not seen: found %d of %d, wrong: %s" % (found, len(load.acknowledged), wrong))
+
+
 def with_cluster(settings, executable):
     os.chmod(settings.folder, 0o755)
     settings.take_free_ports()
@@ -74,6 +86,8 @@ def with_cluster(settings, executable):
         if len(again.acknowledged) != 20:
             raise Problem("%d of 20 instances were acknowledged in 30 s after the death of node1" % len(again.acknowledged))
         say("node1 killed, the others serve")
+        ports = [settings.node_ports(number)[0] for number in list(cluster.nodes.numbers())[1:]]
+        require_honest_drills(ports, settings.title, again)
         ids = [pid for pid in map(cluster.processes.pid, cluster.processes.names()) if pid] + [
             pid for pid in map(cluster.database.postmaster, ("db1", "db2")) if pid]
     finally:

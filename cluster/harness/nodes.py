@@ -1,18 +1,17 @@
 """The PacsCluster nodes: the same executable three times, with one catalog and one store of blobs."""
 import json
 import os
-import subprocess
 
 from database import answer_of
-from settings import Problem
 
 
 class Nodes:
-    def __init__(self, settings, processes, database):
+    def __init__(self, settings, processes, database, blob_store):
         self.settings = settings
         self.processes = processes
         self.database = database
-        # Node number → what it has of its own: "connection_string" (the drills put a proxy between), "said_name", "blobs".
+        self.blob_store = blob_store
+        # Node number → what it has of its own: "connection_string" and "blob_port" (the drills put proxies between), "said_name", "blobs".
         self.special = {}
 
     @staticmethod
@@ -31,14 +30,13 @@ class Nodes:
         folder = self.folder(number)
         os.makedirs(folder, mode=0o700, exist_ok=True)
         special = self.special.get(number, {})
-        blobs = special.get("blobs") or self.settings.path("blobs")
-        os.makedirs(blobs, mode=0o700, exist_ok=True)
         link = os.path.join(folder, "blobs")
-        if not os.path.islink(link):
-            os.symlink(blobs, link)
+        if self.settings.blobs == "files" and not os.path.islink(link):
+            os.symlink(special.get("blobs") or self.settings.path("blobs"), link)
         options = {
             "Node": {"Name": special.get("said_name", self.name(number))},
             "Catalog": {"ConnectionString": special.get("connection_string") or self.database.connection_string()},
+            **self.blob_store.options(special.get("blob_port")),
             "Dimse": {"AETitle": self.settings.title, "Port": dicom},
             "Http": {"Port": http},
             "Web": {"PublicUrl": "http://127.0.0.1:%d/dicom-web" % self.settings.http},
@@ -61,11 +59,10 @@ class Nodes:
         answer = answer_of(self.settings.node_ports(number)[1], "/health/ready")
         return answer is not None and answer[0] == 200
 
-    def command(self, number, *arguments, seconds=300):
-        """Runs a command of the executable on a node's folder: exit code and all that it printed."""
-        try:
-            done = subprocess.run([self.settings.executable, *arguments, "--data", self.folder(number)], capture_output=True, text=True,
-                                  stdin=subprocess.DEVNULL, timeout=seconds)
-        except subprocess.TimeoutExpired:
-            raise Problem("%s does not end in %d s" % (" ".join(arguments), seconds)) from None
-        return done.returncode, done.stdout + done.stderr
+    def metric(self, name):
+        """Sum of a metric over the nodes that answer."""
+        total = 0.0
+        for number in self.numbers():
+            answer = answer_of(self.settings.node_ports(number)[1], "/metrics")
+            total += sum(float(line.split()[1]) for line in (answer or (0, ""))[1].splitlines() if line.startswith(name + " "))
+        return total
