@@ -11,6 +11,7 @@ import time
 import senders
 from cluster import Cluster
 from database import answer_of
+from nodes import ENVIRONMENT
 from processes import Processes
 from settings import ROOT, SETTINGS, Problem, Settings
 
@@ -275,7 +276,7 @@ class SingleDrills:
     def start(self):
         s = self.settings
         command = [self.executable, "serve", "--data", self.data, "--dicom-port", str(s.node_dicom), "--http-port", str(s.node_http)]
-        self.processes.start("single", command)
+        self.processes.start("single", command, environment=ENVIRONMENT)
         self.processes.wait_until("single", lambda: (answer_of(s.node_http, "/health/live") or (0, ""))[0] == 200, 60, "it is not alive")
 
     def load(self, count, **options):

@@ -4,6 +4,9 @@ import os
 
 from database import answer_of
 
+# As in the units: the runtime's diagnostics would leave pipes in the temporary folder when a node is killed.
+ENVIRONMENT = {"DOTNET_gcServer": "0", "DOTNET_EnableDiagnostics": "0"}
+
 
 class Nodes:
     def __init__(self, settings, processes, database, blob_store):
@@ -48,7 +51,7 @@ class Nodes:
     def start(self, number, wait=True):
         self.configure(number)
         self.processes.start(self.name(number), [self.settings.executable, "serve", "--data", self.folder(number)], folder=self.folder(number),
-                             environment={"DOTNET_gcServer": "0"})
+                             environment=ENVIRONMENT)
         if wait:
             self.wait_ready(number)
 
