@@ -4,7 +4,6 @@ import shutil
 import time
 
 from balancer import Balancer
-from blobstore import BlobStore
 from database import Database, answer_of
 from nodes import Nodes
 from processes import Processes
@@ -26,8 +25,6 @@ def missing(settings):
     # Patroni's module for etcd is only recommended by its package.
     if "patroni" not in packages and not os.path.isdir("/usr/lib/python3/dist-packages/etcd"):
         packages.append("python3-etcd")
-    if settings.blobs == "azure" and not shutil.which("npm"):
-        packages.append("npm")
     return packages
 
 
@@ -36,8 +33,7 @@ class Cluster:
         self.settings = settings
         self.processes = Processes(settings.folder)
         self.database = Database(settings, self.processes)
-        self.blob_store = BlobStore(settings, self.processes)
-        self.nodes = Nodes(settings, self.processes, self.database, self.blob_store)
+        self.nodes = Nodes(settings, self.processes, self.database)
         self.balancer = Balancer(settings, self.processes)
 
     @staticmethod
@@ -70,7 +66,7 @@ class Cluster:
         started = time.monotonic()
         try:
             self.database.start(say)
-            self.blob_store.start(say)
+            os.makedirs(self.settings.path("blobs"), mode=0o700, exist_ok=True)
             for number in self.nodes.numbers():
                 say("node%d on %d (DICOM) and %d (HTTP)" % (number, *self.settings.node_ports(number)))
                 # The first one makes the catalog's schema; the others may come at once after it.

@@ -9,12 +9,11 @@ ENVIRONMENT = {"DOTNET_gcServer": "0", "DOTNET_EnableDiagnostics": "0"}
 
 
 class Nodes:
-    def __init__(self, settings, processes, database, blob_store):
+    def __init__(self, settings, processes, database):
         self.settings = settings
         self.processes = processes
         self.database = database
-        self.blob_store = blob_store
-        # Node number → what it has of its own: "connection_string" and "blob_port" (the drills put proxies between), "said_name", "blobs".
+        # Node number → what it has of its own: "connection_string" (the drills put a proxy between), "said_name", "blobs".
         self.special = {}
 
     @staticmethod
@@ -34,12 +33,11 @@ class Nodes:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         special = self.special.get(number, {})
         link = os.path.join(folder, "blobs")
-        if self.settings.blobs == "files" and not os.path.islink(link):
+        if not os.path.islink(link):
             os.symlink(special.get("blobs") or self.settings.path("blobs"), link)
         options = {
             "Node": {"Name": special.get("said_name", self.name(number))},
             "Catalog": {"ConnectionString": special.get("connection_string") or self.database.connection_string()},
-            **self.blob_store.options(special.get("blob_port")),
             "Dimse": {"AETitle": self.settings.title, "Port": dicom},
             "Http": {"Port": http},
             "Web": {"PublicUrl": "http://127.0.0.1:%d/dicom-web" % self.settings.http},
