@@ -3,8 +3,8 @@ namespace PacsCluster.Imaging;
 /// <summary>Limits of decoding and encoding. Bound and validated once at start.</summary>
 public sealed record CodecOptions
 {
-    /// <summary>Frames that are decoded or encoded at once; further ones wait. Default: one a core; 1 to 256.</summary>
-    public int Parallel { get; init; } = Math.Clamp(Environment.ProcessorCount, 1, 256);
+    /// <summary>Frames that are decoded or encoded at once; further ones wait. Default 0, which is one a core; 0 to 256.</summary>
+    public int Parallel { get; init; }
 
     /// <summary>Time that one frame may take; a codec that needs longer is ended. Default 60 s, 100 ms to 1 h.</summary>
     public TimeSpan TimeLimit { get; init; } = TimeSpan.FromSeconds(60);
@@ -15,6 +15,9 @@ public sealed record CodecOptions
     /// <summary>Folder to load libturbojpeg.so.0, libcharls.so.2 and libopenjp2.so.7 from; null for where the system has them. Default null.</summary>
     public string? LibraryFolder { get; init; }
 
+    /// <summary><see cref="Parallel"/> as a number of frames.</summary>
+    internal int FramesAtOnce => Parallel > 0 ? Parallel : Math.Min(Environment.ProcessorCount, 256);
+
     /// <summary>Every error, each one line that names the option, its value and what is allowed; empty when all is well.</summary>
     public IReadOnlyList<string> Validate()
     {
@@ -23,7 +26,7 @@ public sealed record CodecOptions
         {
             if (value.CompareTo(min) < 0 || value.CompareTo(max) > 0) errors.Add($"Codecs:{name}: {value} is not between {min} and {max}");
         }
-        Range(nameof(Parallel), Parallel, 1, 256);
+        Range(nameof(Parallel), Parallel, 0, 256);
         Range(nameof(TimeLimit), TimeLimit, TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1));
         Range(nameof(FrameMaxBytes), FrameMaxBytes, 1024 * 1024, Array.MaxLength);
         return errors;

@@ -21,8 +21,8 @@ public sealed class FrameCodecs : IAsyncDisposable
         if (options.Validate() is { Count: > 0 } errors) throw new ArgumentException(string.Join("; ", errors), nameof(options));
         _options = options;
         _workers = new CodecWorkers(options);
-        _turns = new SemaphoreSlim(options.Parallel);
-        Native.CodecLibrary.LoadFrom(options.LibraryFolder);
+        _turns = new SemaphoreSlim(options.FramesAtOnce);
+        if (options.LibraryFolder is not null) Native.CodecLibrary.LoadFrom(options.LibraryFolder);
     }
 
     /// <summary>The limits.</summary>

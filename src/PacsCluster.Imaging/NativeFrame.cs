@@ -23,18 +23,19 @@ internal static class NativeFrame
         return aligned;
     }
 
-    /// <summary>Cells of 8, 16, 32 or 64 bits, colour by pixel.</summary>
-    /// <exception cref="ImagingException">Corrupt when there are too few bytes.</exception>
+    /// <summary>Cells of 8, 16, 32 or 64 bits, colour by pixel. What the bytes end before is zero: of an image that was cut off, every reader shows
+    /// what there is.</summary>
     public static DecodedFrame Decode(FrameFormat stored, ReadOnlyMemory<byte> frame)
     {
         long length = stored.NativeLength;
         if (frame.Length < length)
         {
-            // 4:2:2 by its name, but every pixel has all its samples: some writers say so of what they decompressed.
-            throw new ImagingException(ImagingError.Corrupt, $"{frame.Length} bytes of native pixel data; the attributes need {length}");
+            byte[] padded = new byte[length];
+            frame.Span.CopyTo(padded);
+            frame = padded;
         }
-        bool full = frame.Length >= stored.DecodedLength;
-        bool shared = stored.NativeSamplesPerPixel != stored.SamplesPerPixel && !full;
+        // 4:2:2 by its name, but every pixel has all its samples: some writers say so of what they decompressed.
+        bool shared = stored.NativeSamplesPerPixel != stored.SamplesPerPixel && frame.Length < stored.DecodedLength;
         FrameFormat format = Describe(stored);
         ReadOnlyMemory<byte> cells = stored.BitsAllocated is 8 or 16 or 32 or 64 ? frame : Expand(stored, frame.Span, shared);
         if (shared) cells = ShareOut(stored, cells.Span);

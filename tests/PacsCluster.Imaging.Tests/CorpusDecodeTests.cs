@@ -7,6 +7,13 @@ namespace PacsCluster.Imaging.Tests;
 
 public sealed class CorpusDecodeTests
 {
+    // Where judges disagree with each other, the one that is wrong and why.
+    private static readonly Dictionary<(string Judge, string File), string> s_wrong = new()
+    {
+        [("gdcm", "pydicom/src/pydicom/data/test_files/SC_rgb_rle_16bit.dcm")] = "takes the segments for planes of bytes of all samples; DCMTK reads them as PS3.5 G.2 says",
+        [("gdcm", "pydicom/src/pydicom/data/test_files/SC_rgb_rle_32bit.dcm")] = "as of 16 bits",
+    };
+
     private sealed record Finding(string File, string TransferSyntaxUid, string Verdict, string Detail);
 
     [Fact]
@@ -42,7 +49,7 @@ public sealed class CorpusDecodeTests
         Instance? dcmtk = instance.TransferSyntax.IsEncapsulated ? await Judges.DcmtkAsync(file, syntax, scratch) : null;
         Instance? gdcm = instance.TransferSyntax.IsEncapsulated ? await Judges.GdcmAsync(file, scratch) : null;
         var differences = new List<string>();
-        bool exact = true;
+        int bound = 0;
         try
         {
             FrameReader frames = instance.Frames();
@@ -51,22 +58,25 @@ public sealed class CorpusDecodeTests
                 using DecodedFrame ours = await codecs.DecodeAsync(syntax, frames.Format, frames.Read(i), ct);
                 foreach ((string judge, Instance? theirs) in new[] { ("dcmtk", dcmtk), ("gdcm", gdcm) })
                 {
-                    if (theirs is null) continue;
-                    string difference = await CompareAsync(codecs, ours, theirs, i, ct);
-                    if (difference.Length > 0) differences.Add($"{judge} frame {i}: {difference}");
-                    exact &= difference.Length == 0;
+                    if (theirs is null || s_wrong.ContainsKey((judge, name))) continue;
+                    (int most, string difference) = await CompareAsync(codecs, ours, theirs, i, ct);
+                    // GDCM leaves YCbCr as it is, and the comparison converts it: chrominances are then rounded twice.
+                    if (most > (judge == "gdcm" && CodecSyntaxes.IsLossy(syntax) ? 1 : 0)) differences.Add($"{judge} frame {i}: {difference}");
+                    bound = Math.Max(bound, most);
                 }
             }
         }
         catch (ImagingException e)
         {
-            return new Finding(name, syntax, dcmtk is not null && gdcm is not null ? "unjustly refused" : "refused", $"{e.Error}: {e.Message} (dcmtk {dcmtk is not null}, gdcm {gdcm is not null})");
+            int readers = instance.TransferSyntax.IsEncapsulated ? (dcmtk is null ? 0 : 1) + (gdcm is null ? 0 : 1) : await Judges.CountNativeReadersAsync(file, scratch);
+            return new Finding(name, syntax, readers == 2 ? "unjustly refused" : "refused", $"{e.Error}: {e.Message}; {readers} judges read it");
         }
-        string judges = $"dcmtk {dcmtk is not null}, gdcm {gdcm is not null}";
-        return exact ? new Finding(name, syntax, "exact", judges) : new Finding(name, syntax, "differs", string.Join("; ", differences.Take(3)));
+        string judges = string.Join(", ", new[] { dcmtk is null ? null : "dcmtk", gdcm is null ? null : "gdcm" }.OfType<string>());
+        if (differences.Count > 0) return new Finding(name, syntax, "differs", string.Join("; ", differences.Take(3)));
+        return new Finding(name, syntax, bound == 0 ? "exact" : $"within {bound}", judges);
     }
 
-    private static async Task<string> CompareAsync(FrameCodecs codecs, DecodedFrame ours, Instance theirs, int index, CancellationToken ct)
+    private static async Task<(int Most, string Difference)> CompareAsync(FrameCodecs codecs, DecodedFrame ours, Instance theirs, int index, CancellationToken ct)
     {
         FrameReader frames;
         try
@@ -75,14 +85,24 @@ public sealed class CorpusDecodeTests
         }
         catch (ImagingException e)
         {
-            return "unreadable: " + e.Message;
+            return (int.MaxValue, "unreadable: " + e.Message);
         }
-        if (index >= frames.Count) return $"has {frames.Count} frames only";
+        if (index >= frames.Count) return (int.MaxValue, $"has {frames.Count} frames only");
         using DecodedFrame their = await codecs.DecodeAsync(theirs.TransferSyntax.Uid, frames.Format, frames.Read(index), ct);
-        if (their.Samples.Length != ours.Samples.Length) return $"{their.Format} instead of {ours.Format}";
+        if (their.Samples.Length != ours.Samples.Length) return (int.MaxValue, $"{their.Format} instead of {ours.Format}");
         int most = 0, bytes = ours.Format.SampleBytes;
-        for (int at = 0; at < ours.Samples.Length; at += bytes) most = Math.Max(most, Math.Abs(Sample(ours, at) - Sample(their, at)));
-        return most == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"up to {most} ({ours.Format.Photometric}, {their.Format.Photometric})");
+        bool convert = ours.Format is { Photometric: PhotometricInterpretation.Rgb, SampleBytes: 1 } && their.Format.Photometric is PhotometricInterpretation.YbrFull or PhotometricInterpretation.YbrFull422;
+        for (int at = 0; at < ours.Samples.Length; at += bytes) most = Math.Max(most, Math.Abs(Sample(ours, at) - (convert ? Rgb(their.Samples.Span, at) : Sample(their, at))));
+        return (most, most == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"up to {most} ({ours.Format.Photometric}, {their.Format.Photometric})"));
+    }
+
+    /// <summary>One sample of RGB from YCbCr of 8 bits (PS3.3 C.7.6.3.1.2).</summary>
+    private static int Rgb(ReadOnlySpan<byte> ycc, int at)
+    {
+        int pixel = at - at % 3;
+        double y = ycc[pixel], cb = ycc[pixel + 1] - 128, cr = ycc[pixel + 2] - 128;
+        double value = (at % 3) switch { 0 => y + 1.402 * cr, 1 => y - 0.344136 * cb - 0.714136 * cr, _ => y + 1.772 * cb };
+        return Math.Clamp((int)Math.Round(value), 0, 255);
     }
 
     private static int Sample(DecodedFrame frame, int at)

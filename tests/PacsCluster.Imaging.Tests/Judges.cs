@@ -22,6 +22,15 @@ internal static class Judges
     /// <summary>GDCM; null when it fails.</summary>
     public static Task<Instance?> GdcmAsync(string file, string output) => ReadAsync("gdcmconv", ["--raw", file, output], output);
 
+    /// <summary>How many of DCMTK and GDCM make a picture of an uncompressed file.</summary>
+    public static async Task<int> CountNativeReadersAsync(string file, string output)
+    {
+        ToolResult dcmtk = await Tool.RunAsync("dcm2pnm", ["--write-raw-pnm", file, output], 120);
+        bool gdcm = await GdcmAsync(file, output) is not null;
+        File.Delete(output);
+        return (dcmtk.ExitCode == 0 ? 1 : 0) + (gdcm ? 1 : 0);
+    }
+
     private static async Task<Instance?> ReadAsync(string tool, string[] arguments, string output)
     {
         ToolResult result = await Tool.RunAsync(tool, arguments, 120);

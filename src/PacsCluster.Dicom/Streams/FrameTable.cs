@@ -20,14 +20,12 @@ internal static class FrameTable
         long frames = header.GetInt32(Tags.NumberOfFrames) ?? 1;
         if (rows is <= 0 or > 65535 || columns is <= 0 or > 65535 || samples is <= 0 or > 65535 || bits is <= 0 or > 65535 || frames <= 0) return [];
         long frameBits = rows * columns * samples * bits;
-        if (Fits(frameBits, frames, length)) return new NativeFrames(offset, frameBits, (int)frames);
+        if (Fits(frameBits, frames, length)) return new NativeFrames(offset, frameBits, (int)frames, length);
         // Two pixels share their colour samples: 16 bits a pixel instead of 24 (PS3.3 section C.7.6.3.1.2).
-        if (samples == 3 && header.GetString(Tags.PhotometricInterpretation) is "YBR_FULL_422" or "YBR_PARTIAL_422")
-        {
-            frameBits = rows * columns * 2 * bits;
-            if (Fits(frameBits, frames, length)) return new NativeFrames(offset, frameBits, (int)frames);
-        }
-        return [];
+        if (samples == 3 && header.GetString(Tags.PhotometricInterpretation) is "YBR_FULL_422" or "YBR_PARTIAL_422") frameBits = rows * columns * 2 * bits;
+        // A value that is too long is padded; of one that is too short the frames that begin in it are there. Every reader shows these.
+        long begun = (long)Int128.Min(frames, ((Int128)length * 8 + frameBits - 1) / frameBits);
+        return begun == 0 ? [] : new NativeFrames(offset, frameBits, (int)begun, length);
     }
 
     private static bool Fits(long frameBits, long frames, long length)
@@ -84,7 +82,7 @@ internal static class FrameTable
         return [.. frames];
     }
 
-    private sealed class NativeFrames(long offset, long frameBits, int count) : IReadOnlyList<FrameLocation>
+    private sealed class NativeFrames(long offset, long frameBits, int count, long length) : IReadOnlyList<FrameLocation>
     {
         public int Count => count;
 
@@ -95,7 +93,7 @@ internal static class FrameTable
                 ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)count, nameof(index));
                 // Frames of single bits follow each other without filling, so a frame may share its first and last byte.
                 long firstBit = frameBits * index, endBit = firstBit + frameBits;
-                return new FrameLocation(offset + firstBit / 8, (endBit + 7) / 8 - firstBit / 8, 0);
+                return new FrameLocation(offset + firstBit / 8, Math.Min((endBit + 7) / 8, length) - firstBit / 8, 0);
             }
         }
 

@@ -71,8 +71,10 @@ internal sealed class JpegDct
     {
         var tables = new JpegTables();
         int at = 2, seen = 0;
-        while (tables.NextScan(codestream, _header, ref at) is { } scan)
+        while (tables.NextScan(codestream, _header, ref at) is { } stated)
         {
+            // A sequential scan has all coefficients whatever its header says: some encoders leave zeros there.
+            JpegScan scan = _header.Sof == 0xC2 ? stated : stated with { Start = 0, End = 63, High = 0, Low = 0 };
             if (scan.End > 63 || scan.Start > scan.End || scan.Low > 13) throw JpegHeader.Corrupt("has a broken scan header");
             foreach (ScanComponent one in scan.Components)
             {
@@ -150,7 +152,8 @@ internal sealed class JpegDct
 
     private static HuffmanTable Table(HuffmanTable? table) => table ?? throw JpegHeader.Corrupt("lacks a Huffman table");
 
-    /// <summary>Annex F.2.2.2 and G.1.2.2: in a sequential scan no run of blocks ever ends early, so one loop does for both.</summary>
+    /// <summary>Annex F.2.2.2 and G.1.2.2. In a sequential scan every run without a coefficient ends the block, also those that only progressive ones
+    /// give a meaning to: some encoders write them.</summary>
     private void DecodeBand(ref BitReader reader, HuffmanTable table, int from, int to, int low, Span<short> block)
     {
         if (_endOfBandRun > 0)
@@ -170,7 +173,7 @@ internal sealed class JpegDct
             else if (run == 15) k += 15;
             else
             {
-                _endOfBandRun = (1 << run) - 1 + (run > 0 ? reader.Take(run) : 0);
+                if (_header.Sof == 0xC2) _endOfBandRun = (1 << run) - 1 + reader.Take(run);
                 return;
             }
         }
@@ -188,7 +191,7 @@ internal sealed class JpegDct
                 if ((symbol & 15) != 0) value = reader.Take(1) != 0 ? plus : -plus;
                 else if (run < 15)
                 {
-                    _endOfBandRun = (1 << run) + (run > 0 ? reader.Take(run) : 0);
+                    _endOfBandRun = (1 << run) + reader.Take(run);
                     break;
                 }
                 for (; k <= to; k++)

@@ -16,6 +16,13 @@ internal static class RleCodec
     /// <exception cref="ImagingException">Corrupt when the segments are not those of the attributes, or end early.</exception>
     public static DecodedFrame Decode(FrameFormat stored, ReadOnlySpan<byte> frame)
     {
+        if (stored.BitsAllocated == 1 && stored.SamplesPerPixel == 1)
+        {
+            byte[] packed = new byte[stored.NativeLength];
+            if (frame.Length < HeaderBytes) throw Corrupt("is shorter than its header");
+            Unpack(Segment(frame, 0, 1), packed);
+            return NativeFrame.Decode(stored, packed);
+        }
         if (stored.BitsAllocated % 8 != 0) throw new ImagingException(ImagingError.Unsupported, $"RLE of {stored.BitsAllocated} bits allocated");
         int size = stored.SampleBytes == 4 && stored.BitsAllocated == 24 ? 3 : stored.SampleBytes, segments = stored.SamplesPerPixel * size;
         if (frame.Length < HeaderBytes) throw Corrupt("is shorter than its header");
