@@ -1,10 +1,11 @@
 using PacsCluster.Dicom;
 using PacsCluster.Dicom.Network;
+using PacsCluster.Engine;
 
 namespace PacsCluster.Dimse;
 
 /// <summary>Plans presentation contexts for instances to be sent (C-39): for each SOP class one for each transfer syntax that an instance is stored in,
-/// so that the peer answers each by itself; and where something uncompressed or deflated is stored, one with what that can be converted to.</summary>
+/// so that the peer answers each by itself; and one with what those can be converted to whose pixels we decode, or that have none compressed.</summary>
 public static class ContextPlan
 {
     /// <summary>Contexts of one association.</summary>
@@ -48,7 +49,7 @@ public static class ContextPlan
         var lists = new List<IReadOnlyList<string>>();
         // Each in a context of its own: in a common one the acceptor picks one, and all others are converted for no reason.
         foreach (string uid in stored) lists.Add([uid]);
-        if (lists.TrueForAll(list => TransferSyntax.FromUid(list[0]).IsEncapsulated)) return lists;
+        if (!lists.Exists(list => Retrieve.CanConvert(TransferSyntax.FromUid(list[0]), TransferSyntax.ExplicitVRLittleEndian))) return lists;
         // For the peers that do not take it as it is: to these we convert.
         string[] others = [.. s_convertedTo.Where(uid => !lists.Exists(list => list[0] == uid))];
         if (others.Length > 0) lists.Add(others);

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using PacsCluster.Blobs;
 using PacsCluster.Catalog;
+using PacsCluster.Imaging;
 
 namespace PacsCluster.Engine;
 
@@ -43,7 +44,8 @@ public sealed class Archive : IAsyncDisposable
         _queue = new CommitQueue(options, catalog, _writer, blobs, time, _metrics, _logger);
         Catalog = catalog;
         Ingest = new Ingest(options, blobs, _queue, time, _metrics, _logger);
-        Retrieve = new Retrieve(blobs);
+        Codecs = new FrameCodecs(options.Codecs);
+        Retrieve = new Retrieve(blobs, Codecs);
         Verify = new Verify(options, catalog, blobs, time);
         OrphanSweep = new OrphanSweep(catalog, blobs, time, _logger);
         Quarantine = new Quarantine(options, catalog, _writer, blobs, _queue);
@@ -63,6 +65,9 @@ public sealed class Archive : IAsyncDisposable
 
     /// <summary>Retrieves.</summary>
     public Retrieve Retrieve { get; }
+
+    /// <summary>Decodes and encodes frames: the one of this node, with its limits.</summary>
+    public FrameCodecs Codecs { get; }
 
     /// <summary>Walks and compares.</summary>
     public Verify Verify { get; }
@@ -138,6 +143,7 @@ public sealed class Archive : IAsyncDisposable
         await _queue.DisposeAsync();
         Quarantine.Dispose();
         Deletion.Dispose();
+        await Codecs.DisposeAsync();
         _stopping.Dispose();
         _metrics.Dispose();
     }

@@ -1,3 +1,5 @@
+using PacsCluster.Imaging;
+
 namespace PacsCluster.Engine;
 
 /// <summary>Options of the store and retrieve paths. Bound and validated once at start, passed down as a value.</summary>
@@ -8,6 +10,9 @@ public sealed record EngineOptions
 
     /// <summary>Differences from <see cref="Policy"/> by calling AE title (exact, trimmed).</summary>
     public IReadOnlyDictionary<string, StorePolicyOverride> CallingAETitles { get; init; } = new Dictionary<string, StorePolicyOverride>();
+
+    /// <summary>Limits of decoding and encoding.</summary>
+    public CodecOptions Codecs { get; init; } = new();
 
     /// <summary>Bytes of the buffer that each store in flight reads through. Default 1,048,576 (1 MiB), 16,384 to 4,194,304. Larger ones cost
     /// memory per association, smaller ones calls per instance; an instance that fits is digested while the disk flushes it.</summary>
@@ -112,6 +117,7 @@ public sealed record EngineOptions
         Range(nameof(ReminderLease), ReminderLease, TimeSpan.FromSeconds(1), TimeSpan.FromHours(24));
         Range(nameof(ReminderIdle), ReminderIdle, TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1));
         Range(nameof(NodeLease), NodeLease, TimeSpan.FromSeconds(3), TimeSpan.FromHours(1));
+        errors.AddRange(Codecs.Validate().Select(error => "Engine:" + error));
         errors.AddRange(Policy.Validate("Engine:Policy"));
         foreach ((string title, StorePolicyOverride differences) in CallingAETitles)
         {

@@ -2,10 +2,12 @@ using System.Buffers;
 using PacsCluster.Blobs;
 using PacsCluster.Catalog;
 using PacsCluster.Dicom;
+using PacsCluster.Imaging;
+using PacsCluster.Imaging.Transcoding;
 
 namespace PacsCluster.Engine;
 
-/// <summary>Gives instances back: as they were stored, or converted among the uncompressed and deflated transfer syntaxes. Thread-safe.</summary>
+/// <summary>Gives instances back: as they were stored, or in another transfer syntax. Thread-safe.</summary>
 public sealed class Retrieve
 {
     // Little endian before big, since its pixels need no swapping; explicit before implicit, which loses the VRs of private elements.
@@ -13,14 +15,26 @@ public sealed class Retrieve
     [
         TransferSyntax.ExplicitVRLittleEndian, TransferSyntax.ImplicitVRLittleEndian,
         TransferSyntax.DeflatedExplicitVRLittleEndian, TransferSyntax.ExplicitVRBigEndian,
+        // Lossless ones after these, since they have to be encoded: the fastest that is small first.
+        TransferSyntax.FromUid(Uids.JPEGLSLossless), TransferSyntax.FromUid(Uids.JPEG2000Lossless), TransferSyntax.FromUid(Uids.RLELossless),
     ];
 
     private readonly IBlobStore _blobs;
 
-    internal Retrieve(IBlobStore blobs) => _blobs = blobs;
+    private readonly FrameCodecs _codecs;
 
-    /// <summary>Chooses the transfer syntax to send an instance in: as stored where that is accepted; else, for uncompressed and deflated ones,
-    /// the first that is accepted of Explicit VR Little Endian, Implicit VR Little Endian, Deflated and Explicit VR Big Endian.</summary>
+    internal Retrieve(IBlobStore blobs, FrameCodecs codecs)
+    {
+        _blobs = blobs;
+        _codecs = codecs;
+    }
+
+    /// <summary>Whether an instance can be given in another transfer syntax than it is stored in. Nothing lossy is made from what is lossy already.</summary>
+    public static bool CanConvert(TransferSyntax stored, TransferSyntax target) => DataSetTranscoder.CanConvert(stored, target) || InstanceTranscoder.CanTranscode(stored, target);
+
+    /// <summary>Chooses the transfer syntax to send an instance in: as stored where that is accepted; else the first that is accepted
+    /// of Explicit VR Little Endian, Implicit VR Little Endian, Deflated, Explicit VR Big Endian, lossless JPEG-LS, lossless JPEG 2000 and RLE, if the pixels
+    /// can be decoded. Never one that loses anything.</summary>
     /// <param name="instance">The instance.</param>
     /// <param name="accepted">What the receiver takes, in any order; empty for nothing.</param>
     /// <returns>Null when the instance cannot be sent in any of them.</returns>
@@ -32,31 +46,35 @@ public sealed class Retrieve
         {
             if (one.Uid == instance.TransferSyntaxUid) return one;
         }
-        if (TransferSyntax.FromUid(instance.TransferSyntaxUid).IsEncapsulated) return null;
-        foreach (TransferSyntax one in _preferred)
-        {
-            if (accepted.Contains(one)) return one;
-        }
-        return null;
+        TransferSyntax stored = TransferSyntax.FromUid(instance.TransferSyntaxUid);
+        return Array.Find(_preferred, one => accepted.Contains(one) && CanConvert(stored, one));
     }
 
     /// <summary>Opens an instance's data set for one forward read.</summary>
     /// <param name="instance">The instance.</param>
-    /// <param name="target">As stored, or one that <see cref="Choose"/> could have given.</param>
-    /// <param name="cancellationToken">Cancels the opening.</param>
-    /// <exception cref="InstanceUnavailableException">Its blob is missing or cannot be read now.</exception>
+    /// <param name="target">As stored, or one that <see cref="CanConvert"/> allows; a lossy one only when that was asked for.</param>
+    /// <param name="cancellationToken">Cancels the opening, and a transcoding while it is read.</param>
+    /// <exception cref="InstanceUnavailableException">Its blob is missing or cannot be read now; or its pixels cannot be converted, with the
+    /// <see cref="ImagingException"/> inside.</exception>
     /// <exception cref="NotSupportedException">No conversion to <paramref name="target"/>.</exception>
     public async ValueTask<RetrievedInstance> OpenAsync(InstanceLocation instance, TransferSyntax target, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(instance);
         ArgumentNullException.ThrowIfNull(target);
         TransferSyntax stored = TransferSyntax.FromUid(instance.TransferSyntaxUid);
-        if (!DataSetTranscoder.CanConvert(stored, target)) throw new NotSupportedException($"no conversion from {stored.Uid} to {target.Uid}");
+        if (!CanConvert(stored, target)) throw new NotSupportedException($"no conversion from {stored.Uid} to {target.Uid}");
         long length = instance.Length - instance.DataSetOffset;
         Stream dataSet = await OpenRangeAsync(instance, 0, length, cancellationToken);
-        return stored.Uid == target.Uid
-            ? new RetrievedInstance(instance, stored, dataSet, length)
-            : new RetrievedInstance(instance, target, DataSetTranscoder.Convert(dataSet, stored, target), null);
+        if (stored.Uid == target.Uid) return new RetrievedInstance(instance, stored, dataSet, length);
+        if (DataSetTranscoder.CanConvert(stored, target)) return new RetrievedInstance(instance, target, DataSetTranscoder.Convert(dataSet, stored, target), null);
+        try
+        {
+            return new RetrievedInstance(instance, target, await InstanceTranscoder.OpenAsync(dataSet, stored, target, _codecs, cancellationToken: cancellationToken), null);
+        }
+        catch (ImagingException e)
+        {
+            throw new InstanceUnavailableException("its pixels cannot be converted: " + e.Message, isMissing: false, e);
+        }
     }
 
     /// <summary>Opens an instance for reading its frames and values one by one. Nothing is read unless the data set has to be converted for it
@@ -123,7 +141,8 @@ public sealed class Retrieve
     }
 }
 
-/// <summary>The catalog knows an instance whose bytes cannot be had. Doors do not know blob stores, so this is what they catch.</summary>
+/// <summary>The catalog knows an instance whose bytes cannot be had, or not in the transfer syntax that was asked for. Doors do not know blob stores, so this is
+/// what they catch.</summary>
 public sealed class InstanceUnavailableException : IOException
 {
     /// <summary>Made by <see cref="Retrieve"/>.</summary>
@@ -137,7 +156,8 @@ public sealed class InstanceUnavailableException : IOException
 /// <param name="Location">What was asked for.</param>
 /// <param name="TransferSyntax">Encoding of <paramref name="DataSet"/>.</param>
 /// <param name="DataSet">The data set's bytes, without File Meta Information; forward only. When it is converted on the way, reading throws
-/// <see cref="DicomFormatException"/> where the stored bytes break off: nothing like that is ever taken in.</param>
+/// <see cref="DicomFormatException"/> where the stored bytes break off (nothing like that is ever taken in), and IOException at a frame behind the first
+/// that cannot be converted.</param>
 /// <param name="Length">Bytes of it when known: always when it goes out as stored.</param>
 public sealed record RetrievedInstance(InstanceLocation Location, TransferSyntax TransferSyntax, Stream DataSet, long? Length) : IAsyncDisposable
 {

@@ -12,6 +12,9 @@ public sealed class RetrieveTests
     ];
 
     private static readonly TransferSyntax s_jpeg = TransferSyntax.FromUid("1.2.840.10008.1.2.4.50");
+    private static readonly TransferSyntax s_jpeg2000 = TransferSyntax.FromUid("1.2.840.10008.1.2.4.91");
+    private static readonly TransferSyntax s_rle = TransferSyntax.FromUid("1.2.840.10008.1.2.5");
+    private static readonly TransferSyntax s_video = TransferSyntax.FromUid("1.2.840.10008.1.2.4.102");
 
     private static InstanceLocation Location(TransferSyntax stored) => new()
     {
@@ -28,10 +31,14 @@ public sealed class RetrieveTests
         Assert.Same(TransferSyntax.ExplicitVRLittleEndian, retrieve.Choose(Location(TransferSyntax.ExplicitVRBigEndian), [s_jpeg, TransferSyntax.ImplicitVRLittleEndian, TransferSyntax.ExplicitVRLittleEndian]));
         Assert.Same(TransferSyntax.ImplicitVRLittleEndian, retrieve.Choose(Location(TransferSyntax.DeflatedExplicitVRLittleEndian), [TransferSyntax.ImplicitVRLittleEndian, s_jpeg]));
         Assert.Same(s_jpeg, retrieve.Choose(Location(s_jpeg), [TransferSyntax.ExplicitVRLittleEndian, s_jpeg]));
-        Assert.Null(retrieve.Choose(Location(s_jpeg), s_uncompressed));
+        Assert.Same(TransferSyntax.ExplicitVRLittleEndian, retrieve.Choose(Location(s_jpeg), s_uncompressed));
+        Assert.Same(TransferSyntax.ImplicitVRLittleEndian, retrieve.Choose(Location(s_jpeg), [s_rle, TransferSyntax.ImplicitVRLittleEndian]));
+        Assert.Same(s_rle, retrieve.Choose(Location(TransferSyntax.ExplicitVRBigEndian), [s_jpeg, s_rle]));
+        Assert.Null(retrieve.Choose(Location(s_jpeg), [s_jpeg2000]));
+        Assert.Null(retrieve.Choose(Location(s_video), s_uncompressed));
         Assert.Null(retrieve.Choose(Location(TransferSyntax.ExplicitVRLittleEndian), [s_jpeg]));
         Assert.Null(retrieve.Choose(Location(TransferSyntax.ExplicitVRLittleEndian), []));
-        await Assert.ThrowsAsync<NotSupportedException>(() => retrieve.OpenAsync(Location(s_jpeg), TransferSyntax.ExplicitVRLittleEndian, CancellationToken.None).AsTask());
+        await Assert.ThrowsAsync<NotSupportedException>(() => retrieve.OpenAsync(Location(s_video), TransferSyntax.ExplicitVRLittleEndian, CancellationToken.None).AsTask());
         await Assert.ThrowsAsync<InstanceUnavailableException>(() => retrieve.OpenAsync(Location(s_jpeg) with { StoreKey = new string('0', 32) }, s_jpeg, CancellationToken.None).AsTask());
     }
 

@@ -31,7 +31,7 @@ internal static class Negotiation
             foreach (AcceptedTransferSyntax one in group)
             {
                 TransferSyntax target = TransferSyntax.FromUid(one.Uid ?? PixelMediaTypes.Native);
-                if (DataSetTranscoder.CanConvert(stored, target)) return target;
+                if (Engine.Retrieve.CanConvert(stored, target)) return target;
             }
         }
         return null;

@@ -5,6 +5,7 @@ namespace PacsCluster.Dimse.Tests.QueryRetrieve;
 
 public sealed class PlannedAssociationTests
 {
+    private const string Video = "1.2.840.10008.1.2.4.102";
     private const string Jpeg2000 = "1.2.840.10008.1.2.4.90";
 
     private static readonly string s_explicit = TransferSyntax.ExplicitVRLittleEndian.Uid;
@@ -20,11 +21,18 @@ public sealed class PlannedAssociationTests
     }
 
     [Fact]
-    public void C_39_A_compressed_syntax_is_offered_alone_because_we_do_not_decompress()
+    public void C_39_A_compressed_syntax_has_what_we_decompress_it_to_beside_it()
     {
         PlannedAssociation plan = Assert.Single(PlannedAssociation.Plan([At("1.2", Jpeg2000), At("1.2", Jpeg2000)]));
-        Assert.Equal([Jpeg2000], Assert.Single(plan.Contexts).TransferSyntaxes);
+        Assert.Equal([Jpeg2000, $"{s_explicit} {s_implicit}"], plan.Contexts.Select(context => string.Join(' ', context.TransferSyntaxes)));
         Assert.Equal(2, plan.Instances.Count);
+    }
+
+    [Fact]
+    public void C_39_Video_is_offered_alone_because_it_is_passed_through()
+    {
+        PlannedAssociation plan = Assert.Single(PlannedAssociation.Plan([At("1.2", Video)]));
+        Assert.Equal([Video], Assert.Single(plan.Contexts).TransferSyntaxes);
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using PacsCluster.Dicom;
 using PacsCluster.Testing;
 
 namespace PacsCluster.Dimse.Tests.QueryRetrieve;
@@ -8,6 +9,24 @@ public sealed class RetrievePopulation : IAsyncLifetime
 {
     /// <summary>MR, one study, nine instances: Explicit, Implicit, Big Endian, RLE, JPEG lossless twice, JPEG-LS twice, JPEG 2000.</summary>
     public const string Mixed = "1.3.12.2.1107.5.2.32.35131.30000014022817282751500000052";
+
+    /// <summary>Every file of a folder is uncompressed and has the pixels that they all were made from: those of the Mixed study are one image.</summary>
+    public static void AssertSamePixels(string folder, int count)
+    {
+        string[] files = Directory.GetFiles(folder);
+        Assert.Equal(count, files.Length);
+        byte[] image = File.ReadAllBytes(Corpus.File("dcm_qa_ts/In/1.dcm"));
+        FileStart start = Part10.ReadStart(image);
+        ReadOnlyMemory<byte> expected = DataSet.Read(image.AsMemory(start.DataSetOffset), start.TransferSyntax) is { } original && original.TryGet(Tags.PixelData, out DataElement pixels) ? pixels.RawValue : default;
+        Assert.All(files, file =>
+        {
+            byte[] bytes = File.ReadAllBytes(file);
+            FileStart got = Part10.ReadStart(bytes);
+            Assert.False(got.TransferSyntax.IsEncapsulated);
+            Assert.True(DataSet.Read(bytes.AsMemory(got.DataSetOffset), got.TransferSyntax).TryGet(Tags.PixelData, out DataElement element));
+            Assert.True(expected.Span.SequenceEqual(element.LittleEndianValue.Span[..expected.Length]), file);
+        });
+    }
 
     /// <summary>CT, RT Plan and RT Structure Set, Implicit VR Little Endian.</summary>
     public const string Radiotherapy = "2.16.840.1.113662.2.12.0.3057.1241703565.35";
