@@ -6,6 +6,7 @@ import statistics
 import subprocess
 import time
 
+import codecs_section
 import servers
 import synthetic
 from association import Association, study_identifier
@@ -242,4 +243,4 @@ def start(bench):
                 say("%-18s start %.2f s, idle %.0f MB" % (server.name, server.start_seconds, resident))
 
 
-SECTIONS = {"store": store, "nagle": nagle, "retrieve": retrieve, "find": find, "start": start}
+SECTIONS = {"store": store, "nagle": nagle, "retrieve": retrieve, "find": find, "start": start, "codecs": codecs_section.codecs, "soak": codecs_section.soak}
