@@ -44,19 +44,25 @@ internal sealed record LoadRequest
     public IReadOnlyCollection<PatientIdentifier> Patients { get; init; } = [];
     /// <summary>Instances by UID, in any study.</summary>
     public IReadOnlyCollection<string> SopInstanceUids { get; init; } = [];
+    /// <summary>Nobody else writes these studies and patients from the load until the commit that names it (<see cref="CatalogChanges.Held"/>) or the state's disposal: for who
+    /// met a conflict and would meet the next one. Rows that do not exist yet cannot be held. Of no effect where only one process writes.</summary>
+    public bool Exclusive { get; init; }
     /// <summary>Load <see cref="LoadedStudy.Classes"/> too.</summary>
     public bool WithClasses { get; init; }
     /// <summary>New surrogate keys wanted at most (patient, study, series, instance, blob, quarantine, conflict: 8 an item is always enough).</summary>
     public int NewKeys { get; init; }
 }
 
-/// <summary>What was there. Belongs to the caller.</summary>
-internal sealed class LoadedState
+/// <summary>What was there. Belongs to the caller, who disposes what was loaded exclusively.</summary>
+internal sealed class LoadedState : IAsyncDisposable
 {
     private long _nextKey;
     private readonly long _endKey;
 
     public LoadedState(long firstKey, int keys) => (_nextKey, _endKey) = (firstKey, firstKey + keys);
+
+    /// <summary>What keeps others away; null unless <see cref="LoadRequest.Exclusive"/>.</summary>
+    public IAsyncDisposable? Hold { get; init; }
 
     /// <summary>By Study Instance UID.</summary>
     public Dictionary<string, LoadedStudy> Studies { get; } = new(StringComparer.Ordinal);
@@ -66,6 +72,9 @@ internal sealed class LoadedState
 
     /// <summary>By SOP Instance UID: one for each study that has it.</summary>
     public Dictionary<string, List<StoredInstance>> Instances { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Lets the others write again.</summary>
+    public ValueTask DisposeAsync() => Hold?.DisposeAsync() ?? ValueTask.CompletedTask;
 
     /// <summary>A surrogate key that no row has. Keys that are not used are lost, which costs nothing.</summary>
     public long NextKey() => _nextKey < _endKey ? _nextKey++ : throw new InvalidOperationException("more keys used than LoadRequest.NewKeys asked for");
@@ -105,6 +114,9 @@ internal sealed record NewRejection(RejectionRow Row, long StudyKey, long? Serie
 /// <summary>One batch. Rows hold the values to write, counts included (they are fenced by the study's version); Version is as read.</summary>
 internal sealed class CatalogChanges
 {
+    /// <summary>The exclusive load that these changes were decided on; null for any other. The commit ends its hold.</summary>
+    public LoadedState? Held { get; set; }
+
     /// <summary>Patients that must be new (by identifier).</summary>
     public List<PatientRow> NewPatients { get; } = [];
     /// <summary>Patients to rewrite where Version still holds.</summary>
@@ -194,4 +206,12 @@ internal sealed class CatalogChanges
         + VerifiedCopies.Count + Merges.Count + RemovedStudies.Count + EmptiedPatients.Count + MetadataBlocks.Count + NewRejections.Count + RemovedRejected.Count
         + RemovedRejections.Count + Reminders.Count + NewReminders.Count + CancelledReminders.Count + FinishedReminders.Count + PostponedReminders.Count
         + Consumers.Count + RemovedConsumers.Count + Nodes.Count + RemovedNodes.Count + TrimOutboxTo == 0;
+
+    /// <summary>After the commit: what was written need not be written again.</summary>
+    public void MarkStored()
+    {
+        foreach (PatientRow row in NewPatients.Concat(ChangedPatients)) row.Attributes.IsStored = true;
+        foreach (StudyRow row in NewStudies.Concat(ChangedStudies)) row.Attributes.IsStored = true;
+        foreach (SeriesRow row in NewSeries.Concat(ChangedSeries)) row.Attributes.IsStored = true;
+    }
 }

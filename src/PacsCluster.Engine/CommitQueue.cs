@@ -10,6 +10,9 @@ namespace PacsCluster.Engine;
 /// waits, and with it the sender.</summary>
 internal sealed class CommitQueue : IAsyncDisposable
 {
+    /// <summary>How long a conflict makes a study's commits exclusive. After it, optimism costs one conflict to learn better.</summary>
+    private static readonly TimeSpan s_contentionMemory = TimeSpan.FromSeconds(10);
+
     private readonly EngineOptions _options;
     private readonly ICatalog _catalog;
     private readonly ICatalogWriter _writer;
@@ -22,6 +25,10 @@ internal sealed class CommitQueue : IAsyncDisposable
     private readonly SemaphoreSlim _places;
     private readonly ByteBudget _budget;
     private readonly StudyGrains _grains;
+
+    /// <summary>Studies that other nodes write too, and until when that is expected: they are loaded exclusively, because optimism would lose to each of the others in turn.
+    /// Only the one who leads a commit looks at it.</summary>
+    private readonly Dictionary<string, DateTimeOffset> _contended = new(StringComparer.Ordinal);
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool _isLed;
     private bool _isStopping;
@@ -143,10 +150,12 @@ internal sealed class CommitQueue : IAsyncDisposable
     private async Task CommitBatchAsync(List<Item> batch, bool isUnsure = false)
     {
         int conflicts = 0, outages = 0;
+        // Once a commit broke off it may happen late: the database works on what it was sent, whether the connection lives or not. So it is looked for at every turn.
+        bool brokeOff = isUnsure;
         while (batch.Count > 0)
         {
             long started = Stopwatch.GetTimestamp();
-            BatchPlan? plan;
+            BatchPlan? plan = null;
             try
             {
                 if (isUnsure) await AnswerCommittedAsync(batch);
@@ -156,24 +165,29 @@ internal sealed class CommitQueue : IAsyncDisposable
                 CatalogChanges changes = plan.Finish();
                 isUnsure = true;
                 if (!changes.IsEmpty) await _writer.CommitAsync(changes, CancellationToken.None);
+                await plan.Loaded.DisposeAsync();
             }
             catch (VersionConflictException)
             {
-                isUnsure = false;
+                await LetGoAsync(plan);
+                foreach (Item item in batch) _contended[item.Candidate.StudyInstanceUid] = _time.GetUtcNow() + s_contentionMemory;
+                isUnsure = brokeOff;
                 _metrics.Conflict();
                 Forget(batch);
                 if (conflicts++ < _options.ConflictRetries) continue;
                 Log.ConflictsGivenUp(_logger, batch.Count, conflicts);
-                FailAll(batch, "catalog too busy, try again", BlobFate.Delete);
+                FailAll(batch, "catalog too busy, try again", brokeOff ? BlobFate.LeaveToSweep : BlobFate.Delete);
                 return;
             }
             catch (CatalogUnavailableException fault)
             {
+                await LetGoAsync(plan);
                 Forget(batch);
+                isUnsure = brokeOff |= isUnsure && !fault.IsFull;
                 if (fault.IsFull)
                 {
                     Log.CatalogFull(_logger, batch.Count);
-                    FailAll(batch, "out of space for the catalog", BlobFate.Delete);
+                    FailAll(batch, "out of space for the catalog", brokeOff ? BlobFate.LeaveToSweep : BlobFate.Delete);
                     return;
                 }
                 if (outages++ < _options.CatalogRetries)
@@ -188,14 +202,29 @@ internal sealed class CommitQueue : IAsyncDisposable
             catch (Exception fault)
             {
                 // A poisoned item, or a fault of ours that one item brought out: alone, only the one at fault fails.
+                await LetGoAsync(plan);
                 Forget(batch);
-                await SplitAsync(batch, fault, isUnsure && fault is not InvalidDataException);
+                await SplitAsync(batch, fault, brokeOff || (isUnsure && fault is not InvalidDataException));
                 return;
             }
             Complete(batch, plan, started);
             foreach (string key in plan.DeadBlobs) await DeleteAsync(key);
             return;
         }
+    }
+
+    private static async Task LetGoAsync(BatchPlan? plan)
+    {
+        if (plan is not null) await plan.Loaded.DisposeAsync();
+    }
+
+    /// <summary>Whether another node has lately written one of the batch's studies.</summary>
+    private bool IsContended(List<Item> batch)
+    {
+        if (_contended.Count == 0) return false;
+        DateTimeOffset now = _time.GetUtcNow();
+        foreach ((string study, DateTimeOffset until) in _contended) if (until <= now) _contended.Remove(study);
+        return batch.Any(item => _contended.ContainsKey(item.Candidate.StudyInstanceUid));
     }
 
     private void Complete(List<Item> batch, BatchPlan plan, long started)
@@ -220,6 +249,7 @@ internal sealed class CommitQueue : IAsyncDisposable
         Dictionary<string, StudyGrain> grains = new(StringComparer.Ordinal);
         HashSet<string> studies = new(StringComparer.Ordinal), instances = new(StringComparer.Ordinal);
         HashSet<PatientIdentifier> patients = [];
+        bool isContended = IsContended(batch);
         foreach (Item item in batch)
         {
             Candidate candidate = item.Candidate;
@@ -227,7 +257,7 @@ internal sealed class CommitQueue : IAsyncDisposable
             string study = candidate.StudyInstanceUid;
             if (study.Length > 0 && !grains.ContainsKey(study) && !studies.Contains(study))
             {
-                if (_grains.Find(study) is { } grain) grains.Add(study, grain);
+                if (!isContended && _grains.Find(study) is { } grain) grains.Add(study, grain);
                 else studies.Add(study);
             }
             if (candidate.Patient is { } identifier && (!grains.TryGetValue(study, out StudyGrain? known) || known.Patient.Identifier != identifier))
@@ -239,8 +269,18 @@ internal sealed class CommitQueue : IAsyncDisposable
             Patients = patients,
             SopInstanceUids = instances,
             NewKeys = 8 * batch.Count,
+            Exclusive = isContended,
         }, CancellationToken.None);
-        ContentCompare compare = await CompareAsync(batch, loaded);
+        ContentCompare compare;
+        try
+        {
+            compare = await CompareAsync(batch, loaded);
+        }
+        catch
+        {
+            await loaded.DisposeAsync();
+            throw;
+        }
         var plan = new BatchPlan(loaded, grains, compare.IsSame, _blobs.Name, _time.GetUtcNow(), _options.CompletionQuietPeriod);
         foreach (Item item in batch)
         {
@@ -253,6 +293,7 @@ internal sealed class CommitQueue : IAsyncDisposable
                 Log.PoisonedItem(_logger, fault, item.Candidate.SopInstanceUid);
                 item.Fail(StoreOutcomeKind.Failed, "processing failure", BlobFate.Delete);
                 batch.Remove(item);
+                await loaded.DisposeAsync();
                 return null;
             }
         }

@@ -9,7 +9,7 @@ namespace PacsCluster.Server;
 /// <summary>The composition: catalog, blobs and archive of one data folder, opened in that order and closed in the other.</summary>
 internal sealed class Node : IAsyncDisposable
 {
-    private Node(ServerOptions options, SqliteCatalog catalog, FileBlobStore blobs, Archive archive)
+    private Node(ServerOptions options, ICatalog catalog, FileBlobStore blobs, Archive archive)
     {
         Options = options;
         Catalog = catalog;
@@ -21,7 +21,7 @@ internal sealed class Node : IAsyncDisposable
     public ServerOptions Options { get; }
 
     /// <summary>The catalog.</summary>
-    public SqliteCatalog Catalog { get; }
+    public ICatalog Catalog { get; }
 
     /// <summary>The blobs.</summary>
     public FileBlobStore Blobs { get; }
@@ -41,7 +41,9 @@ internal sealed class Node : IAsyncDisposable
         try
         {
             Directory.CreateDirectory(options.Data);
-            SqliteCatalog catalog = await SqliteCatalog.OpenAsync(new SqliteCatalogOptions { Path = DataFolder.Catalog(options.Data) }, TimeProvider.System, ct);
+            ICatalog catalog = options.Catalog.ConnectionString.Length > 0
+                ? await PostgresCatalog.OpenAsync(options.Catalog, TimeProvider.System, ct)
+                : await SqliteCatalog.OpenAsync(new SqliteCatalogOptions { Path = DataFolder.Catalog(options.Data) }, TimeProvider.System, ct);
             var blobs = new FileBlobStore(new FileBlobStoreOptions { Folder = DataFolder.Blobs(options.Data) }, TimeProvider.System);
             var archive = new Archive(options.Engine, catalog, blobs, TimeProvider.System, loggers)
             {
@@ -72,9 +74,10 @@ internal sealed class Node : IAsyncDisposable
 
     /// <summary>For commands that look at an archive: they make none.</summary>
     /// <exception cref="CommandException">There is none.</exception>
-    public static void RequireArchive(string data)
+    public static void RequireArchive(ServerOptions options)
     {
-        if (!File.Exists(DataFolder.Catalog(data))) throw new CommandException($"there is no archive in {data} (--data names its folder)") { ExitCode = 2 };
+        string place = options.Catalog.ConnectionString.Length > 0 ? DataFolder.Blobs(options.Data) : DataFolder.Catalog(options.Data);
+        if (!Path.Exists(place)) throw new CommandException($"there is no archive in {options.Data} (--data names its folder)") { ExitCode = 2 };
     }
 
     /// <inheritdoc/>

@@ -28,6 +28,8 @@ internal sealed class Archive(ICatalogWriter writer)
 
     public Task<InstanceRow> StoreAsync(params (uint Tag, string Value)[] values) => StoreAsync(Header(values));
 
+    public async Task CommitAsync(CatalogChanges changes) => await writer.CommitAsync(changes, TestContext.Current.CancellationToken);
+
     /// <summary>Adds what storing needs to changes; the caller commits.</summary>
     public async Task<(InstanceRow Instance, LoadedState State)> AddAsync(CatalogChanges changes, DataSet header)
     {

@@ -31,7 +31,7 @@ public abstract partial class CatalogConformance : IAsyncLifetime
 
     private ValueTask<LoadedState> LoadStudyAsync(string uid, ICatalogWriter? writer = null) => (writer ?? Writer).LoadAsync(new LoadRequest { StudyInstanceUids = [uid], NewKeys = 8 }, Ct);
 
-    private static (uint, string)[] Uids(int study, int series = 1, int instance = 1, string patient = "P1") =>
+    protected static (uint, string)[] Uids(int study, int series = 1, int instance = 1, string patient = "P1") =>
         [(0x0020_000D, $"1.2.{study}"), (0x0020_000E, $"1.2.{study}.{series}"), (0x0008_0018, $"1.2.{study}.{series}.{instance}"), (0x0010_0020, patient)];
 
     [Fact]

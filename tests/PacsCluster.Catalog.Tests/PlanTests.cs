@@ -1,3 +1,4 @@
+using PacsCluster.CatalogFill;
 using PacsCluster.Testing;
 
 namespace PacsCluster.Catalog.Tests;
@@ -45,7 +46,7 @@ public sealed class PlanTests
     {
         using var folder = new TempFolder();
         await using SqliteCatalog catalog = await SqliteCatalog.OpenAsync(new SqliteCatalogOptions { Path = folder.At("catalog.db") }, TimeProvider.System, Ct);
-        await SyntheticStudies.FillAsync(catalog, 100, ct: Ct);
+        await CommitFill.RunAsync(catalog, 100, ct: Ct);
         List<string> wrong = [];
         foreach (ITheoryDataRow row in Plans)
         {

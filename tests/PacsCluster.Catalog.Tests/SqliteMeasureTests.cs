@@ -4,41 +4,10 @@ using PacsCluster.Testing;
 
 namespace PacsCluster.Catalog.Tests;
 
-/// <summary>Figures, not checks: run by <c>--explicit only</c> (xunit v3), with the number of studies in PACS_STUDIES.</summary>
+/// <summary>Figures, not checks: run by <c>--explicit only</c> (xunit v3). Searches are measured by benchmarks/PacsCluster.CatalogFill.</summary>
 public sealed class SqliteMeasureTests(ITestOutputHelper output)
 {
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
-
-    [Fact(Explicit = true)]
-    public async Task Searches()
-    {
-        int studies = int.Parse(Environment.GetEnvironmentVariable("PACS_STUDIES") ?? "20000");
-        using var folder = new TempFolder();
-        await using SqliteCatalog catalog = await SqliteCatalog.OpenAsync(new SqliteCatalogOptions { Path = folder.At("catalog.db") }, TimeProvider.System, Ct);
-        long start = Stopwatch.GetTimestamp();
-        await SyntheticStudies.FillAsync(catalog, studies, ct: Ct);
-        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        output.WriteLine($"{studies} studies in {seconds:F1} s, {studies / seconds:F0}/s, file {new FileInfo(folder.At("catalog.db")).Length >> 20} MiB");
-        uint[] returns = [0x0008_0020, 0x0008_0030, 0x0008_0050, 0x0008_0061, 0x0008_0090, 0x0008_1030, 0x0010_0010, 0x0010_0020, 0x0010_0030, 0x0010_0040, 0x0020_000D, 0x0020_0010, 0x0020_1206, 0x0020_1208];
-        foreach (string keys in (string[])["00100020=SYN1-0000300", "00100010=SMA*", "00100010=Smithqz*", "00080020=20200615", "00080020=20200601-20200630", "00080050=ACC1.77",
-            "00080020=20200615|00080061=MR", "00100010=Yamada*", "00100010=山田*", "00080061=XX"])
-        {
-            SearchRequest request = MatchingKeys.Parse(CatalogConformance.Identifier(keys, returns), QueryLevel.Study, new MatchingOptions()).Request!;
-            List<double> times = [];
-            int found = 0;
-            for (int i = 0; i < 200 && (i < 20 || times.Sum() < 2000); i++)
-            {
-                long one = Stopwatch.GetTimestamp();
-                found = await catalog.SearchAsync(request with { Limit = 1000 }, Ct).CountAsync(Ct);
-                times.Add(Stopwatch.GetElapsedTime(one).TotalMilliseconds);
-            }
-            times.Sort();
-            output.WriteLine($"{keys,-34} found {found,5}  p50 {times[times.Count / 2]:F3} ms  p99 {times[times.Count * 99 / 100]:F3} ms");
-        }
-        start = Stopwatch.GetTimestamp();
-        int newest = await catalog.SearchAsync(MatchingKeys.Parse(CatalogConformance.Identifier("", returns), QueryLevel.Study, new MatchingOptions()).Request! with { Limit = 25, Order = SearchOrder.NewestStudyFirst }, Ct).CountAsync(Ct);
-        output.WriteLine($"newest {newest}: {Stopwatch.GetElapsedTime(start).TotalMilliseconds:F3} ms");
-    }
 
     [Fact(Explicit = true)]
     public async Task Commits()

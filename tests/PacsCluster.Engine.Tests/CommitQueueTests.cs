@@ -155,6 +155,30 @@ public sealed class CommitQueueTests
     }
 
     [Fact]
+    public async Task ACommitThatHappensLateIsASuccessAndItsBlobStays()
+    {
+        await using TestArchive archive = await TestArchive.StartAsync();
+        await archive.StoreAsync(Instance(1, 1));
+        CatalogChanges? late = null;
+        int tries = 0;
+        archive.Catalog.BeforeCommit = async changes =>
+        {
+            tries++;
+            if (tries == 1)
+            {
+                late = changes;
+                throw new CatalogUnavailableException("the connection broke, the database works on");
+            }
+            // It comes through after it was looked for, and before the second try.
+            if (tries == 2) await ((ICatalogWriter)archive.Sqlite).CommitAsync(late!, CancellationToken.None);
+        };
+        StoreOutcome[] outcomes = [await archive.StoreAsync(Instance(1, 2)), await archive.StoreAsync(Instance(1, 3))];
+        Assert.All(outcomes, o => Assert.Equal(StoreOutcomeKind.Stored, o.Kind));
+        Assert.Equal(3, (await archive.Sqlite.CountAsync()).Instances);
+        await archive.AssertCleanAsync();
+    }
+
+    [Fact]
     public async Task AnUnknownFaultAfterTheCommitNeverCostsABlobThatARowNeeds()
     {
         await using TestArchive archive = await TestArchive.StartAsync();

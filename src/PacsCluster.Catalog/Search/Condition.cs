@@ -43,6 +43,6 @@ internal sealed record Condition(SearchKey Key, MatchKind Kind)
     public SearchKey? TimeKey { get; init; }
 
     /// <summary>What SQL selects is a superset; each row is looked at again.</summary>
-    public bool NeedsCheck => Key.Special != SpecialKey.OtherPatientId && ((Kind == MatchKind.Name && !(Names.All(n => n.IsPlainPrefix) && !Key.IsMulti)) || Kind is MatchKind.Time or MatchKind.DateTime or MatchKind.Combined
-        || Key.IsInSequence || (Kind == MatchKind.Wildcard && Key.IsMulti));
+    public bool NeedsCheck => Key.Special != SpecialKey.OtherPatientId && (Key.IsInSequence || Kind is MatchKind.Time or MatchKind.DateTime or MatchKind.Combined
+        || (Kind == MatchKind.Wildcard && Key.IsMulti) || (Kind == MatchKind.Name && (Key.IsMulti || !Names.All(n => n.IsBeginning))));
 }

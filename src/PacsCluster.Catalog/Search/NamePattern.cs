@@ -16,9 +16,9 @@ internal sealed class NamePattern
     /// <summary>One group that may be any of the stored name's.</summary>
     public bool IsAnyGroup { get; private init; }
 
-    /// <summary>Only the beginning of the family name is asked for (<c>SM*</c>): a range of the folded column says it all, and no row needs a second look.</summary>
-    public bool IsPlainPrefix => !IsAnyGroup && _groups[1].Length + _groups[2].Length == 0 && _groups[0].Length > 1 && _groups[0].IndexOf('*') == _groups[0].Length - 1
-        && !_groups[0].AsSpan().ContainsAny('^', '?') && _groups[0][^2] < '\ud7ff';
+    /// <summary>The alphabetic group alone, whole or as its beginning: SQL says exactly that of the folded column, which begins with it.</summary>
+    public bool IsBeginning => !IsAnyGroup && _groups[0].Length > 0 && _groups[1].Length == 0 && _groups[2].Length == 0
+        && Wildcard.Prefix(_groups[0]) is { Length: > 0 } prefix && prefix[^1] != '^' && _groups[0].AsSpan(prefix.Length).TrimStart('*').IsEmpty;
 
     /// <summary>Null when every group matches all.</summary>
     public static NamePattern? Parse(string value)

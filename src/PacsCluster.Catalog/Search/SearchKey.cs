@@ -117,8 +117,8 @@ internal sealed class SearchKey
         };
         yield return new SearchKey { Level = QueryLevel.Patient, Tag = new Tag(0x0010_0021), VR = VR.LO, Sql = "nullif(p.issuer, '')", MatchSql = "p.issuer", Special = SpecialKey.Issuer };
         yield return ReturnOnly(QueryLevel.Patient, 0x0020_1200, VR.IS, "(SELECT count(*) FROM study x WHERE x.patient_key = p.patient_key)");
-        yield return ReturnOnly(QueryLevel.Patient, 0x0020_1202, VR.IS, "(SELECT sum(x.series_count) FROM study x WHERE x.patient_key = p.patient_key)");
-        yield return ReturnOnly(QueryLevel.Patient, 0x0020_1204, VR.IS, "(SELECT sum(x.instance_count) FROM study x WHERE x.patient_key = p.patient_key)");
+        yield return ReturnOnly(QueryLevel.Patient, 0x0020_1202, VR.IS, "(SELECT CAST(sum(x.series_count) AS BIGINT) FROM study x WHERE x.patient_key = p.patient_key)");
+        yield return ReturnOnly(QueryLevel.Patient, 0x0020_1204, VR.IS, "(SELECT CAST(sum(x.instance_count) AS BIGINT) FROM study x WHERE x.patient_key = p.patient_key)");
 
         yield return Uid(QueryLevel.Study, 0x0020_000D, "s.study_instance_uid", isIndexed: true);
         yield return new SearchKey

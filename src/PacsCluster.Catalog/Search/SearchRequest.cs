@@ -40,6 +40,9 @@ public sealed record SearchRequest
     /// <summary>Keys asked for that are never returned with a value at this level; answers are FF01.</summary>
     public required IReadOnlyList<Tag> UnsupportedKeys { get; init; }
 
+    /// <summary>The search whose rows are only counted: nothing is returned and nothing ordered, so only the tables that narrow are read, mostly from their indexes alone.</summary>
+    internal SearchRequest ToCounted(int upTo) => this with { Returns = [], WithHeader = false, Order = SearchOrder.None, Sort = [], Offset = 0, Limit = upTo };
+
     /// <summary>What narrows.</summary>
     internal IReadOnlyList<Condition> Conditions { get; init; } = [];
 

@@ -4,7 +4,7 @@ using System.Text;
 namespace PacsCluster.Catalog;
 
 /// <summary>
-/// Makes the SQL of one search. The plan is chosen here and not left to the database, because SQLite chooses by averages and a bound parameter hides
+/// Makes the SQL of one search, in either database's words (<see cref="SqlDialect"/>). For SQLite the plan is chosen here and not left to the database, because SQLite chooses by averages and a bound parameter hides
 /// the value: the condition that leaves the fewest rows drives, its table comes first, the others are joined by their keys, and every other condition is written so
 /// that no index can serve it. Where SQL can only say a superset (names by component, sequences by item, times of less precision), <see cref="RowCheck"/>
 /// looks at each row again.
@@ -12,24 +12,27 @@ namespace PacsCluster.Catalog;
 internal sealed class SearchSql
 {
     private readonly SearchRequest _request;
+    private readonly SqlDialect _dialect;
     private readonly StringBuilder _where = new();
     private readonly List<object> _parameters = [];
     private readonly Condition? _driver;
     private readonly bool _isModalityRare;
 
-    private SearchSql(SearchRequest request, bool isModalityRare)
+    private SearchSql(SearchRequest request, SqlDialect dialect, bool isModalityRare)
     {
         _request = request;
+        _dialect = dialect;
         _driver = ChooseDriver(request);
         _isModalityRare = isModalityRare;
     }
 
     /// <summary>Text and values. Columns: surrogate key, each return key's columns, each check's columns, then, with a header, encoding, bytes and transfer syntax.</summary>
     /// <param name="request">Request.</param>
+    /// <param name="dialect">The database's words.</param>
     /// <param name="isModalityRare">Few series have the modalities asked for, so they may drive where nothing better does.</param>
-    public static (string Sql, List<object> Parameters) Build(SearchRequest request, bool isModalityRare = false)
+    public static (string Sql, List<object> Parameters) Build(SearchRequest request, SqlDialect dialect, bool isModalityRare = false)
     {
-        var sql = new SearchSql(request, isModalityRare);
+        var sql = new SearchSql(request, dialect, isModalityRare);
         return (sql.Build(), sql._parameters);
     }
 
@@ -68,8 +71,8 @@ internal sealed class SearchSql
         // Without a driver the order's own index, where it has one, gives the rows in order, so that a page costs no more than its rows.
         QueryLevel first = _driver?.Key.Level ?? (_request.Sort.Count > 0 ? (_request.Sort[0].Key.IsIndexed ? _request.Sort[0].Key.Level : _request.Level) : IsByStudy && _request.Level > QueryLevel.Study ? QueryLevel.Study : _request.Level);
         var from = new StringBuilder($"{TableName(first)} {SearchKey.Alias(first)}");
-        for (QueryLevel level = first + 1; level <= _request.Level; level++) from.Append($" CROSS JOIN {TableName(level)} {SearchKey.Alias(level)} ON {Join(level)}");
-        for (QueryLevel level = first - 1; level >= top; level--) from.Append($" CROSS JOIN {TableName(level)} {SearchKey.Alias(level)} ON {Join(level + 1)}");
+        for (QueryLevel level = first + 1; level <= _request.Level; level++) from.Append($" {_dialect.Join} {TableName(level)} {SearchKey.Alias(level)} ON {Join(level)}");
+        for (QueryLevel level = first - 1; level >= top; level--) from.Append($" {_dialect.Join} {TableName(level)} {SearchKey.Alias(level)} ON {Join(level + 1)}");
         return from.ToString();
     }
 
@@ -88,8 +91,9 @@ internal sealed class SearchSql
 
     private string OrderBy(string key)
     {
-        const string newest = "s.study_date DESC, s.study_time DESC, s.study_key DESC";
-        if (_request.Sort.Count > 0) return $" ORDER BY {string.Join(", ", _request.Sort.Select(s => (s.Key.VR == Dicom.VR.PN ? s.Key.MatchSql : s.Key.Sql) + (s.IsDescending ? " DESC" : "")))}, {key}";
+        // Said in words, because the databases do not agree where NULL stands.
+        const string newest = "s.study_date DESC NULLS LAST, s.study_time DESC NULLS LAST, s.study_key DESC";
+        if (_request.Sort.Count > 0) return $" ORDER BY {string.Join(", ", _request.Sort.Select(s => (s.Key.VR == Dicom.VR.PN ? s.Key.MatchSql : s.Key.Sql) + (s.IsDescending ? " DESC NULLS LAST" : " NULLS FIRST")))}, {key}";
         switch (_request.Order)
         {
             case SearchOrder.None:
@@ -99,13 +103,13 @@ internal sealed class SearchSql
             case SearchOrder.Hierarchy when _request.Level >= QueryLevel.Study:
                 List<string> by = [];
                 if (!IsWithinOneStudy) by.Add(newest);
-                if (_request.Level >= QueryLevel.Series && !(_request.Level == QueryLevel.Image && _request.IsOne(QueryLevel.Series))) by.Add("r.series_number, r.series_key");
-                if (_request.Level == QueryLevel.Image) by.Add("i.instance_number, i.instance_key");
+                if (_request.Level >= QueryLevel.Series && !(_request.Level == QueryLevel.Image && _request.IsOne(QueryLevel.Series))) by.Add("r.series_number NULLS FIRST, r.series_key");
+                if (_request.Level == QueryLevel.Image) by.Add("i.instance_number NULLS FIRST, i.instance_key");
                 return " ORDER BY " + string.Join(", ", by.Count == 0 ? [key] : by);
             case SearchOrder.Number when _request.Level == QueryLevel.Series:
-                return $" ORDER BY r.series_number, {key}";
+                return $" ORDER BY r.series_number NULLS FIRST, {key}";
             case SearchOrder.Number when _request.Level == QueryLevel.Image:
-                return $" ORDER BY i.instance_number, {key}";
+                return $" ORDER BY i.instance_number NULLS FIRST, {key}";
             default:
                 return $" ORDER BY {key}";
         }
@@ -123,8 +127,8 @@ internal sealed class SearchSql
         string conditions = string.Join(" AND ", lower.Select(c => $"({ConditionSql(c, isDriver: ReferenceEquals(c, uid))})"));
         QueryLevel first = uid?.Key.Level ?? top;
         var from = new StringBuilder($"{TableName(first)} {SearchKey.Alias(first)}");
-        for (QueryLevel level = first - 1; level >= top; level--) from.Append($" CROSS JOIN {TableName(level)} {SearchKey.Alias(level)} ON {Join(level + 1)}");
-        for (QueryLevel level = first + 1; level <= bottom; level++) from.Append($" CROSS JOIN {TableName(level)} {SearchKey.Alias(level)} ON {Join(level)}");
+        for (QueryLevel level = first - 1; level >= top; level--) from.Append($" {_dialect.Join} {TableName(level)} {SearchKey.Alias(level)} ON {Join(level + 1)}");
+        for (QueryLevel level = first + 1; level <= bottom; level++) from.Append($" {_dialect.Join} {TableName(level)} {SearchKey.Alias(level)} ON {Join(level)}");
         string own = $"{SearchKey.Alias(_request.Level)}.{TableName(_request.Level)}_key";
         And(uid is null
             ? $"EXISTS (SELECT 1 FROM {from} WHERE {Join(top)} AND {conditions})"
@@ -137,7 +141,7 @@ internal sealed class SearchSql
         switch (key.Special)
         {
             case SpecialKey.PatientId or SpecialKey.OtherPatientId:
-                return $"{(isDriver ? "" : "+")}p.patient_key IN ({IdentifierSql(condition)})";
+                return $"{(isDriver ? "p.patient_key" : _dialect.Unindexed("p.patient_key"))} IN ({IdentifierSql(condition)})";
             case SpecialKey.ModalitiesInStudy:
                 string modality = Or(condition.Values.Select(v => TextSql("m.modality", v, condition.Kind == MatchKind.Wildcard)));
                 return _isModalityRare && _driver is null
@@ -145,7 +149,7 @@ internal sealed class SearchSql
                     : $"EXISTS (SELECT 1 FROM series m WHERE m.study_key = s.study_key AND {modality})";
         }
         if (condition.Kind == MatchKind.Fuzzy) return Or(condition.Words.Select(words => FuzzySql(words, isDriver)));
-        string column = isDriver ? key.MatchSql : "+" + key.MatchSql;
+        string column = isDriver ? key.MatchSql : _dialect.Unindexed(key.MatchSql);
         return condition.Kind switch
         {
             MatchKind.Any when key.IsMulti => Or(condition.Values.Select(v => MultiSql(key, v))),
@@ -175,21 +179,24 @@ internal sealed class SearchSql
         string issuer = "";
         foreach (Condition other in _request.Conditions)
         {
-            if (isPrimary ? other.Key.Special == SpecialKey.Issuer : condition.Key.IsInSequence && IsOtherIssuer(other)) issuer = " AND " + Or(other.Values.Select(v => TextSql("+n.issuer", v, other.Kind == MatchKind.Wildcard)));
+            if (isPrimary ? other.Key.Special == SpecialKey.Issuer : condition.Key.IsInSequence && IsOtherIssuer(other)) issuer = " AND " + Or(other.Values.Select(v => TextSql(_dialect.Unindexed("n.issuer"), v, other.Kind == MatchKind.Wildcard)));
         }
-        return "SELECT coalesce(q.merged_into, q.patient_key) FROM patient_identifier n CROSS JOIN patient q ON q.patient_key = n.patient_key "
-            + $"WHERE {ids} AND +n.is_primary = {(isPrimary ? 1 : 0)}{issuer}";
+        return $"SELECT coalesce(q.merged_into, q.patient_key) FROM patient_identifier n {_dialect.Join} patient q ON q.patient_key = n.patient_key "
+            + $"WHERE {ids} AND {_dialect.Unindexed("n.is_primary")} = {(isPrimary ? 1 : 0)}{issuer}";
     }
 
     private string AnySql(SearchKey key, string column, IReadOnlyList<string> values)
     {
         if (values.Count == 1) return $"{column} = {Value(key, values[0])}";
+        if (_dialect.TakesArrays) return $"{column} = ANY({Parameter(key.IsInteger ? values.Select(Number).ToArray() : values.ToArray())})";
         // Few lengths of lists, so that few texts serve all: the rest repeats the last value.
         int marks = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)values.Count);
         return $"{column} IN ({string.Join(", ", Enumerable.Range(0, marks).Select(i => Value(key, values[Math.Min(i, values.Count - 1)])))})";
     }
 
-    private string Value(SearchKey key, string value) => key.IsInteger && Column.TryParseInteger(value, out long number) ? Parameter(number) : Parameter(value);
+    private static long Number(string value) => Column.TryParseInteger(value, out long number) ? number : throw new InvalidOperationException("an integer key's values were checked when it was read");
+
+    private string Value(SearchKey key, string value) => key.IsInteger ? Parameter(Number(value)) : Parameter(value);
 
     private string MultiSql(SearchKey key, string value) =>
         key.IsInteger ? $"{key.MatchSql} = {Value(key, value)}" : $"'\\' || {key.MatchSql} || '\\' LIKE {Parameter("%\\" + Wildcard.Literal(value) + "\\%")} ESCAPE '{Wildcard.Escape}'";
@@ -209,7 +216,6 @@ internal sealed class SearchSql
     private string NameSql(SearchKey key, string column, NamePattern name, bool isDriver)
     {
         bool isPatientName = key.Tag.Value == 0x0010_0010;
-        string plus = isDriver ? "" : "+";
         List<string> groups = [];
         for (int group = 0; group < 3; group++)
         {
@@ -219,16 +225,18 @@ internal sealed class SearchSql
             string prefix = pattern.Contains('^') ? Wildcard.Prefix(pattern).TrimEnd('^') : Wildcard.Prefix(pattern);
             if (key.IsMulti || (group > 0 && !isPatientName)) groups.Add($"{column} LIKE {Parameter("%" + Wildcard.Literal(prefix) + "%")} ESCAPE '{Wildcard.Escape}'");
             else if (group == 0) groups.Add(AlphabeticSql(column, pattern, prefix));
-            else groups.Add(PrefixSql($"{plus}p.patient_name_{(group == 1 ? "ideographic" : "phonetic")}", pattern, prefix));
+            else groups.Add(PrefixSql(GroupColumn(group == 1 ? "p.patient_name_ideographic" : "p.patient_name_phonetic"), pattern, prefix));
         }
         return Or(groups);
+
+        string GroupColumn(string name) => isDriver ? name : _dialect.Unindexed(name);
     }
 
     /// <summary>The longest word leads; the others are looked up within its patients.</summary>
     private string FuzzySql(string[] words, bool isDriver)
     {
         string[] all = [.. words.OrderByDescending(w => w.Length).Select((word, i) => i == 0
-            ? $"{(isDriver ? "" : "+")}p.patient_key IN (SELECT w.patient_key FROM patient_name_word w WHERE {PrefixSql("w.word", word + "*", word)} "
+            ? $"{(isDriver ? "p.patient_key" : _dialect.Unindexed("p.patient_key"))} IN (SELECT w.patient_key FROM patient_name_word w WHERE {PrefixSql("w.word", word + "*", word)} "
                 + $"UNION SELECT w.patient_key FROM patient_name_word w WHERE w.sound = {Parameter(NameWords.SoundOf(word))})"
             : $"EXISTS (SELECT 1 FROM patient_name_word w WHERE w.patient_key = p.patient_key AND ({PrefixSql("w.word", word + "*", word)} OR w.sound = {Parameter(NameWords.SoundOf(word))}))")];
         return string.Join(" AND ", all);
@@ -246,8 +254,8 @@ internal sealed class SearchSql
     private string PrefixSql(string column, string pattern, string prefix)
     {
         if (prefix.Length > 0 && Wildcard.AfterPrefix(prefix) is { } after) return $"{column} >= {Parameter(prefix)} AND {column} < {Parameter(after)}";
-        string first = pattern.Contains('^') ? "%" : Wildcard.ToLike(pattern) + "%";
-        return $"{column} LIKE {Parameter(first)} ESCAPE '{Wildcard.Escape}'";
+        // Components that say nothing may be missing at the end; a wildcard before them runs over the rest here, which the check of each row puts right.
+        return $"{column} LIKE {Parameter(Wildcard.ToLike(pattern.TrimEnd(['^', '*'])) + "%")} ESCAPE '{Wildcard.Escape}'";
     }
 
     private string DateSql(SearchKey key, string column, ValueRange range)
@@ -323,7 +331,7 @@ internal sealed class SearchSql
     private string Parameter(object value)
     {
         _parameters.Add(value);
-        return "?";
+        return _dialect.Parameter(_parameters.Count);
     }
 
     private void And(string condition) => _where.Append(_where.Length == 0 ? "(" : " AND (").Append(condition).Append(')');

@@ -25,14 +25,14 @@ public sealed partial class SqliteCatalog
             WriteTotals(database, changes, rejected, emptied);
             return 0;
         });
-        MarkStored(changes);
+        changes.MarkStored();
     }
 
     private static void WritePatients(Database database, CatalogChanges changes)
     {
         foreach (PatientRow row in changes.NewPatients.OrderBy(p => p.Key))
         {
-            RowSql.BindPatient(database.Prepare(RowSql.InsertPatient), row).Run();
+            RowFields.BindPatient(database.Prepare(RowSql.InsertPatient), row).Run();
             Migrations.WriteNameWords(database, row.Key, row.Attributes[s_patientName]);
             WriteIdentifiers(database, row);
         }
@@ -40,7 +40,7 @@ public sealed partial class SqliteCatalog
         {
             Statement update = database.Prepare(row.Attributes.IsStored ? s_updatePatientState : s_updatePatient);
             update.Bind(row.UpdatedAt).Bind(row.MergedInto).Bind(row.Identifier?.Id).Bind(row.Identifier?.Issuer);
-            if (!row.Attributes.IsStored) RowSql.BindPatientAttributes(update, row.Attributes);
+            if (!row.Attributes.IsStored) RowFields.BindPatientAttributes(update, row.Attributes);
             if (update.Bind(row.Key).Bind(row.Version).Run() == 0) throw new VersionConflictException("patient", row.Key);
             if (!row.Attributes.IsStored)
             {
@@ -85,13 +85,13 @@ public sealed partial class SqliteCatalog
 
     private static void WriteStudies(Database database, CatalogChanges changes)
     {
-        foreach (StudyRow row in changes.NewStudies.OrderBy(s => s.StudyInstanceUid, StringComparer.Ordinal)) RowSql.BindStudy(database.Prepare(RowSql.InsertStudy), row).Run();
+        foreach (StudyRow row in changes.NewStudies.OrderBy(s => s.StudyInstanceUid, StringComparer.Ordinal)) RowFields.BindStudy(database.Prepare(RowSql.InsertStudy), row).Run();
         foreach (StudyRow row in changes.ChangedStudies.OrderBy(s => s.StudyInstanceUid, StringComparer.Ordinal))
         {
             Statement update = database.Prepare(row.Attributes.IsStored ? s_updateStudyState : s_updateStudy);
             update.Bind(row.UpdatedAt).Bind(row.PatientKey).Bind((long)row.Status).Bind(row.SeriesCount).Bind(row.InstanceCount)
-                .Bind(string.Join(RowSql.Separator, row.ModalitiesInStudy)).Bind(string.Join(RowSql.Separator, row.SopClassesInStudy));
-            if (!row.Attributes.IsStored) RowSql.BindAttributes(update, row.Attributes);
+                .Bind(string.Join(RowFields.Separator, row.ModalitiesInStudy)).Bind(string.Join(RowFields.Separator, row.SopClassesInStudy));
+            if (!row.Attributes.IsStored) RowFields.BindAttributes(update, row.Attributes);
             if (update.Bind(row.Key).Bind(row.Version).Run() == 0) throw new VersionConflictException("study", row.Key);
         }
     }
@@ -101,12 +101,12 @@ public sealed partial class SqliteCatalog
 
     private static void WriteSeries(Database database, CatalogChanges changes)
     {
-        foreach (SeriesRow row in changes.NewSeries) RowSql.BindSeries(database.Prepare(RowSql.InsertSeries), row).Run();
+        foreach (SeriesRow row in changes.NewSeries) RowFields.BindSeries(database.Prepare(RowSql.InsertSeries), row).Run();
         foreach (SeriesRow row in changes.ChangedSeries)
         {
             Statement update = database.Prepare(row.Attributes.IsStored ? s_updateSeriesState : s_updateSeries);
             update.Bind(row.UpdatedAt).Bind(row.InstanceCount);
-            if (!row.Attributes.IsStored) RowSql.BindAttributes(update, row.Attributes);
+            if (!row.Attributes.IsStored) RowFields.BindAttributes(update, row.Attributes);
             if (update.Bind(row.Key).Run() == 0) throw new VersionConflictException("series", row.Key);
             database.Prepare(DeleteMetadataBlock).Bind(row.Key).Run();
         }
@@ -155,7 +155,7 @@ public sealed partial class SqliteCatalog
 
     private static void WriteInstances(Database database, CatalogChanges changes)
     {
-        foreach (InstanceRow row in changes.NewInstances) RowSql.BindInstance(database.Prepare(RowSql.InsertInstance), row).Run();
+        foreach (InstanceRow row in changes.NewInstances) RowFields.BindInstance(database.Prepare(RowSql.InsertInstance), row).Run();
         foreach (HeaderRow row in changes.NewHeaders)
         {
             Statement insert = database.Prepare("INSERT INTO header (instance_key, encoding, bytes, frames) VALUES (?, ?, ?, ?)").Bind(row.InstanceKey).Bind((long)row.Encoding).Bind(row.Bytes);
@@ -206,12 +206,5 @@ public sealed partial class SqliteCatalog
             .Bind(changes.NewInstances.Count - changes.RemovedInstances.Count - rejected).Bind(changes.NewBlobs.Count - changes.RemovedBlobs.Count)
             .Bind(changes.NewBlobs.Sum(b => b.Length) - changes.RemovedBlobs.Sum(b => b.Length)).Bind(changes.NewQuarantine.Count - changes.RemovedQuarantine.Count)
             .Bind(changes.NewConflicts.Count - resolved).Run();
-    }
-
-    private static void MarkStored(CatalogChanges changes)
-    {
-        foreach (PatientRow row in changes.NewPatients.Concat(changes.ChangedPatients)) row.Attributes.IsStored = true;
-        foreach (StudyRow row in changes.NewStudies.Concat(changes.ChangedStudies)) row.Attributes.IsStored = true;
-        foreach (SeriesRow row in changes.NewSeries.Concat(changes.ChangedSeries)) row.Attributes.IsStored = true;
     }
 }

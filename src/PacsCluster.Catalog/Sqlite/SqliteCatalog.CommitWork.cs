@@ -107,7 +107,7 @@ public sealed partial class SqliteCatalog
             int written = database.Prepare("INSERT INTO node (name, site, roles, addresses, software_version, started_at, leased_until, session) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
                 + "ON CONFLICT (name) DO UPDATE SET site = excluded.site, roles = excluded.roles, addresses = excluded.addresses, software_version = excluded.software_version, "
                 + "started_at = excluded.started_at, leased_until = excluded.leased_until, session = excluded.session WHERE node.session = excluded.session OR node.leased_until <= ?")
-                .Bind(row.Name).Bind(row.Site).Bind(string.Join(RowSql.Separator, row.Roles)).Bind(string.Join(RowSql.Separator, row.Addresses)).Bind(row.SoftwareVersion)
+                .Bind(row.Name).Bind(row.Site).Bind(string.Join(RowFields.Separator, row.Roles)).Bind(string.Join(RowFields.Separator, row.Addresses)).Bind(row.SoftwareVersion)
                 .Bind(row.StartedAt).Bind(row.LeasedUntil).Bind(row.Session).Bind(now).Run();
             if (written == 0) throw new VersionConflictException("node", 0);
         }

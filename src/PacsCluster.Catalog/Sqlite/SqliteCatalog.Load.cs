@@ -4,18 +4,18 @@ namespace PacsCluster.Catalog;
 
 public sealed partial class SqliteCatalog
 {
-    private static readonly string s_studyByUid = $"SELECT {RowSql.StudyColumns}, {RowSql.PatientColumns} "
+    private static readonly string s_studyByUid = $"SELECT {RowFields.StudyColumns}, {RowFields.PatientColumns} "
         + "FROM study s CROSS JOIN patient p ON p.patient_key = s.patient_key WHERE s.study_instance_uid = ?";
 
-    private static readonly string s_seriesOfStudy = $"SELECT {RowSql.SeriesColumns} FROM series r WHERE r.study_key = ? ORDER BY r.series_key";
+    private static readonly string s_seriesOfStudy = $"SELECT {RowFields.SeriesColumns} FROM series r WHERE r.study_key = ? ORDER BY r.series_key";
 
-    private static readonly string s_patientByIdentifier = $"SELECT {RowSql.PatientColumns} FROM patient_identifier n "
+    private static readonly string s_patientByIdentifier = $"SELECT {RowFields.PatientColumns} FROM patient_identifier n "
         + "CROSS JOIN patient m ON m.patient_key = n.patient_key CROSS JOIN patient p ON p.patient_key = coalesce(m.merged_into, m.patient_key) "
         + "WHERE n.patient_id = ? AND n.issuer = ? AND n.is_primary = 1";
 
     private static readonly string s_otherIdentifiers = "SELECT n.patient_id, n.issuer FROM patient_identifier n WHERE n.patient_key = ? AND n.is_primary = 0";
 
-    private static readonly string s_instanceByUid = $"SELECT {RowSql.InstanceColumns}, {LocationColumns}, b.length, b.sha256, b.created_at "
+    private static readonly string s_instanceByUid = $"SELECT {RowFields.InstanceColumns}, {ListFields.LocationColumns}, b.length, b.sha256, b.created_at "
         + $"FROM instance i {LocationJoins} CROSS JOIN blob b ON b.blob_key = i.blob_key WHERE i.sop_instance_uid = ? ORDER BY i.instance_key";
 
     async ValueTask<LoadedState> ICatalogWriter.LoadAsync(LoadRequest request, CancellationToken ct)
@@ -43,13 +43,13 @@ public sealed partial class SqliteCatalog
         using (Statement row = database.Prepare(s_studyByUid).Bind(uid))
         {
             if (!row.Step()) return;
-            study = RowSql.ReadStudy(row, 0);
-            patient = RowSql.ReadPatient(row, RowSql.Count(RowSql.StudyColumns), LoadOtherIdentifiers(database, study.PatientKey));
+            study = RowFields.ReadStudy(row, 0);
+            patient = RowFields.ReadPatient(row, RowFields.Count(RowFields.StudyColumns), LoadOtherIdentifiers(database, study.PatientKey));
         }
         List<SeriesRow> series = [];
         using (Statement row = database.Prepare(s_seriesOfStudy).Bind(study.Key))
         {
-            while (row.Step()) series.Add(RowSql.ReadSeries(row, 0));
+            while (row.Step()) series.Add(RowFields.ReadSeries(row, 0));
         }
         state.Studies[uid] = new LoadedStudy(study, patient, series) { Classes = withClasses ? LoadClasses(database, study.Key) : [] };
     }
@@ -62,7 +62,7 @@ public sealed partial class SqliteCatalog
     private static void LoadPatient(Database database, PatientIdentifier identifier, LoadedState state)
     {
         using Statement row = database.Prepare(s_patientByIdentifier).Bind(identifier.Id).Bind(identifier.Issuer);
-        if (row.Step()) state.Patients[identifier] = RowSql.ReadPatient(row, 0, LoadOtherIdentifiers(database, row.Int64(0)));
+        if (row.Step()) state.Patients[identifier] = RowFields.ReadPatient(row, 0, LoadOtherIdentifiers(database, row.Int64(0)));
     }
 
     private static List<PatientIdentifier> LoadOtherIdentifiers(Database database, long patientKey)
@@ -78,11 +78,11 @@ public sealed partial class SqliteCatalog
         using Statement row = database.Prepare(s_instanceByUid).Bind(uid);
         while (row.Step())
         {
-            InstanceRow instance = RowSql.ReadInstance(row, 0);
+            InstanceRow instance = RowFields.ReadInstance(row, 0);
             if (!state.Instances.TryGetValue(uid, out List<StoredInstance>? known)) state.Instances[uid] = known = [];
-            int at = RowSql.Count(RowSql.InstanceColumns);
-            InstanceLocation location = ReadLocation(row, at);
-            at += RowSql.Count(LocationColumns);
+            int at = RowFields.Count(RowFields.InstanceColumns);
+            InstanceLocation location = ListFields.ReadLocation(row, at);
+            at += RowFields.Count(ListFields.LocationColumns);
             known.Add(new StoredInstance(instance, location, new BlobRow(instance.BlobKey, row.Int64(at), row.Bytes(at + 1), row.Time(at + 2))));
         }
     }

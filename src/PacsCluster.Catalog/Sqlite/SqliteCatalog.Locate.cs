@@ -9,38 +9,21 @@ public sealed partial class SqliteCatalog
     /// <summary>UIDs asked for in one statement.</summary>
     private const int UidsPerStatement = 200;
 
-    private const string LocationColumns = "i.instance_key, i.sop_class_uid, i.sop_instance_uid, s.study_instance_uid, r.series_instance_uid, "
-        + "i.transfer_syntax_uid, c.store, c.store_key, i.blob_offset, i.length, i.data_set_offset, i.pixel_data_offset, i.number_of_frames";
-
     private const string LocationJoins = "CROSS JOIN series r ON r.series_key = i.series_key CROSS JOIN study s ON s.study_key = i.study_key "
         + "CROSS JOIN blob_copy c ON c.blob_key = i.blob_key AND c.store = (SELECT min(store) FROM blob_copy WHERE blob_key = i.blob_key)";
 
     /// <inheritdoc/>
     public IAsyncEnumerable<InstanceLocation> LocateAsync(LocateRequest request, CancellationToken ct = default) =>
-        LocateAsync(request, "", static row => ReadLocation(row, 0), ct);
+        LocateAsync(request, "", static row => ListFields.ReadLocation(row, 0), ct);
 
     /// <inheritdoc/>
     public async IAsyncEnumerable<(InstanceLocation Location, HeaderRow Header)> LocateHeadersAsync(LocateRequest request, [EnumeratorCancellation] CancellationToken ct = default)
     {
-        await foreach (Tuple<InstanceLocation, HeaderRow> found in LocateAsync(request, ", h.encoding, h.bytes, h.frames", static row => Tuple.Create(ReadLocation(row, 0), ReadHeader(row)), ct))
+        await foreach (Tuple<InstanceLocation, HeaderRow> found in LocateAsync(request, ", h.encoding, h.bytes, h.frames", static row => Tuple.Create(ListFields.ReadLocation(row, 0), ListFields.ReadHeader(row)), ct))
         {
             yield return (found.Item1, found.Item2);
         }
     }
-
-    private static HeaderRow ReadHeader(Statement row)
-    {
-        int at = RowSql.Count(LocationColumns);
-        return new HeaderRow(row.Int64(0), (HeaderEncoding)row.Int32(at), row.Bytes(at + 1), row.IsNull(at + 2) ? default : row.Bytes(at + 2));
-    }
-
-    private static InstanceLocation ReadLocation(Statement row, int at) => new()
-    {
-        InstanceKey = row.Int64(at), SopClassUid = row.Text(at + 1), SopInstanceUid = row.Text(at + 2), StudyInstanceUid = row.Text(at + 3),
-        SeriesInstanceUid = row.Text(at + 4), TransferSyntaxUid = row.Text(at + 5), Store = row.Text(at + 6), StoreKey = row.Text(at + 7),
-        Offset = row.Int64(at + 8), Length = row.Int64(at + 9), DataSetOffset = row.Int32(at + 10), PixelDataOffset = row.Int64(at + 11),
-        NumberOfFrames = row.IsNull(at + 12) ? 1 : Math.Max(1, row.Int32(at + 12)),
-    };
 
     /// <summary>The lowest list drives, in pieces; the lists above narrow what it finds. They are sets in memory: a list may hold thousands.</summary>
     private async IAsyncEnumerable<T> LocateAsync<T>(LocateRequest request, string moreColumns, Func<Statement, T> read, [EnumeratorCancellation] CancellationToken ct)
@@ -64,8 +47,8 @@ public sealed partial class SqliteCatalog
 
         foreach (object[] piece in driving.Chunk(UidsPerStatement))
         {
-            string sql = $"SELECT {LocationColumns}{moreColumns}, s.patient_key {from}{Marks(piece.Length)}){order}";
-            int patientColumn = RowSql.Count(LocationColumns) + (moreColumns.Length > 0 ? RowSql.Count(moreColumns) - 1 : 0);
+            string sql = $"SELECT {ListFields.LocationColumns}{moreColumns}, s.patient_key {from}{Marks(piece.Length)}){order}";
+            int patientColumn = RowFields.Count(ListFields.LocationColumns) + (moreColumns.Length > 0 ? RowFields.Count(moreColumns) - 1 : 0);
             IAsyncEnumerable<T> rows = StreamAsync(sql, piece, row => Fits(row, patientColumn) ? read(row) : null, ct);
             await foreach (T row in rows) yield return row;
         }

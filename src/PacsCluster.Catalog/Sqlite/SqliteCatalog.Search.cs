@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using PacsCluster.Catalog.Sqlite;
-using PacsCluster.Dicom;
 
 namespace PacsCluster.Catalog;
 
@@ -12,41 +11,29 @@ public sealed partial class SqliteCatalog
     /// <inheritdoc/>
     public async IAsyncEnumerable<SearchRow> SearchAsync(SearchRequest request, [EnumeratorCancellation] CancellationToken ct = default)
     {
-        (string sql, List<object> parameters) = SearchSql.Build(request, await IsModalityRareAsync(request, ct));
-        int columns = request.Returns.Sum(r => r.Keys.Count);
-        int checks = RowCheck.Columns(request).Count();
-        bool needsHeader = request.NeedsHeader;
+        (string sql, List<object> parameters) = SearchSql.Build(request, SqlDialect.Sqlite, await IsModalityRareAsync(request, ct));
         int passOver = request.Offset;
         int left = request.Limit ?? int.MaxValue;
         if (left <= 0) yield break;
-        await foreach (SearchRow row in StreamAsync(sql, parameters, Read, ct))
+        await foreach (SearchRow row in StreamAsync(sql, parameters, new SearchReader(request).Read, ct))
         {
             if (passOver-- > 0) continue;
             yield return row;
             if (--left == 0) yield break;
-        }
-
-        SearchRow? Read(Statement row)
-        {
-            if (checks > 0 && !RowCheck.Matches(request, i => row.TextOrNull(1 + columns + i))) return null;
-            var values = new string?[columns];
-            for (int i = 0; i < columns; i++) values[i] = row.TextOrNull(1 + i) is { Length: > 0 } text ? text : null;
-            return new SearchRow(request, row.Int64(0), values, needsHeader ? ReadHeaderOf(row, 1 + columns + checks) : null);
         }
     }
 
     /// <inheritdoc/>
     public async ValueTask<int> CountMatchesAsync(SearchRequest request, int upTo, CancellationToken ct = default)
     {
-        // Nothing is returned and nothing ordered, so only the tables that narrow are read, mostly from their indexes alone.
-        SearchRequest counted = request with { Returns = [], WithHeader = false, Order = SearchOrder.None, Sort = [], Offset = 0, Limit = upTo };
+        SearchRequest counted = request.ToCounted(upTo);
         if (counted.Conditions.Any(c => c.NeedsCheck))
         {
             int found = 0;
             await foreach (SearchRow _ in SearchAsync(counted, ct)) found++;
             return found;
         }
-        (string sql, List<object> parameters) = SearchSql.Build(counted, await IsModalityRareAsync(counted, ct));
+        (string sql, List<object> parameters) = SearchSql.Build(counted, SqlDialect.Sqlite, await IsModalityRareAsync(counted, ct));
         return await ReadAsync(
             database =>
             {
@@ -56,10 +43,6 @@ public sealed partial class SqliteCatalog
             },
             ct);
     }
-
-    private static DataSet ReadHeaderOf(Statement row, int at) => row.IsNull(at)
-        ? new DataSet(TransferSyntax.ExplicitVRLittleEndian)
-        : new HeaderRow(0, (HeaderEncoding)row.Int32(at), row.Bytes(at + 1)).ToDataSet(row.Text(at + 2));
 
     private async ValueTask<bool> IsModalityRareAsync(SearchRequest request, CancellationToken ct)
     {
@@ -85,7 +68,7 @@ public sealed partial class SqliteCatalog
     internal ValueTask<IReadOnlyList<string>> ExplainAsync(SearchRequest request, CancellationToken ct) => ReadAsync<IReadOnlyList<string>>(
         database =>
         {
-            (string sql, List<object> parameters) = SearchSql.Build(request);
+            (string sql, List<object> parameters) = SearchSql.Build(request, SqlDialect.Sqlite);
             Statement plan = Start(database, "EXPLAIN QUERY PLAN " + sql, parameters);
             return ReadRows(plan, row => row.Text(3));
         },

@@ -5,7 +5,7 @@ using SQLitePCL;
 namespace PacsCluster.Catalog.Sqlite;
 
 /// <summary>A prepared statement: bind in order, step, read, and <see cref="Dispose"/>, which makes it ready for the next use.</summary>
-internal sealed class Statement : IDisposable
+internal sealed class Statement : IRow, IRowBinder<Statement>, IDisposable
 {
     private readonly Database _database;
     private readonly sqlite3_stmt _handle;

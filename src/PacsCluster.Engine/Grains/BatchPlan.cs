@@ -32,7 +32,10 @@ internal sealed class BatchPlan(LoadedState loaded, IReadOnlyDictionary<string, 
     private readonly Dictionary<long, PatientState> _patientsByKey = [];
 
     /// <summary>The rows; complete after <see cref="Finish"/>.</summary>
-    public CatalogChanges Changes { get; } = new();
+    public CatalogChanges Changes { get; } = new() { Held = loaded };
+
+    /// <summary>What it was decided on.</summary>
+    public LoadedState Loaded => loaded;
 
     /// <summary>Blobs whose rows go with this commit: to be deleted after it.</summary>
     public List<string> DeadBlobs { get; } = [];

@@ -60,7 +60,7 @@ internal static class DeletionCommand
 
     private static Task<Node> OpenAsync(ServerOptions options, CancellationToken ct)
     {
-        Node.RequireArchive(options.Data);
+        Node.RequireArchive(options);
         return Node.OpenAsync(options with { Engine = options.Engine with { ReminderConcurrency = 0 } }, Loggers.Quiet, start: true, ct);
     }
 }

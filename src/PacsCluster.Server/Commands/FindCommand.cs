@@ -57,7 +57,7 @@ internal static class FindCommand
     private static async IAsyncEnumerable<string[]> AskCatalogAsync(
         ServerOptions options, Question question, DataSet identifier, List<Tag> shown, [EnumeratorCancellation] CancellationToken ct)
     {
-        Node.RequireArchive(options.Data);
+        Node.RequireArchive(options);
         await using Node node = await Node.OpenAsync(options, Loggers.Quiet, start: false, ct);
         ParsedKeys<SearchRequest> parsed = MatchingKeys.Parse(identifier, question.Level,
             new MatchingOptions { Relational = true, Root = question.Level == QueryLevel.Patient ? QueryRoot.Patient : QueryRoot.Study });

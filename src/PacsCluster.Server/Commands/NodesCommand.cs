@@ -10,7 +10,7 @@ internal static class NodesCommand
     /// <summary>One line per node, tab between columns; 0 when one lives, 1 when none does.</summary>
     public static async Task<int> RunAsync(ServerOptions options, CancellationToken ct)
     {
-        Node.RequireArchive(options.Data);
+        Node.RequireArchive(options);
         await using Node node = await Node.OpenAsync(options, Loggers.Quiet, start: false, ct);
         DateTimeOffset now = TimeProvider.System.GetUtcNow();
         int alive = 0;

@@ -75,7 +75,7 @@ internal static class QuarantineCommand
 
     private static Task<Node> OpenAsync(ServerOptions options, bool start, CancellationToken ct)
     {
-        Node.RequireArchive(options.Data);
+        Node.RequireArchive(options);
         // Reminders are the server's business, not that of a command of a second.
         return Node.OpenAsync(options with { Engine = options.Engine with { ReminderConcurrency = 0 } }, Loggers.Quiet, start, ct);
     }

@@ -19,7 +19,7 @@ internal static class SendCommand
         DimsePeer peer = Peers.Parse(peerText, options.Dimse);
         if (what.StudyInstanceUids.Count + what.SeriesInstanceUids.Count + what.SopInstanceUids.Count + what.Patients.Count == 0)
             throw new CommandException("say what to send: --study, --series, --instance or --patient") { ExitCode = 2 };
-        Node.RequireArchive(options.Data);
+        Node.RequireArchive(options);
         await using Node node = await Node.OpenAsync(options, Loggers.Quiet, start: false, ct);
         var instances = new List<InstanceLocation>();
         await foreach (InstanceLocation instance in node.Catalog.LocateAsync(what, ct)) instances.Add(instance);

@@ -12,7 +12,7 @@ internal static class VerifyCommand
     /// <summary>Walks catalog and blobs; 0 when clean, 1 when something is lost, damaged or wrong.</summary>
     public static async Task<int> RunAsync(ServerOptions options, VerifyOptions how, CancellationToken ct)
     {
-        Node.RequireArchive(options.Data);
+        Node.RequireArchive(options);
         await using Node node = await Node.OpenAsync(options, Loggers.Quiet, start: false, ct);
         VerifyReport? report = null;
         if (Console.IsOutputRedirected)

@@ -54,6 +54,7 @@ internal static class OptionsReader
         if (options.Node.Name.Length > 64 || options.Node.Name.Any(char.IsControl)) yield return "Node:Name: not up to 64 printable characters";
         if (options.Node.Site.Length > 64 || options.Node.Site.Any(char.IsControl)) yield return "Node:Site: not up to 64 printable characters";
         if (options.MinThreads is < 1 or > 1024) yield return $"MinThreads: {options.MinThreads} is not between 1 and 1024";
+        if (options.Catalog.ConnectionString.Length > 0) foreach (string error in options.Catalog.Validate()) yield return "Catalog:" + error;
         foreach (string error in options.Http.Validate().Concat(options.Dimse.Validate()).Concat(options.Engine.Validate()).Concat(options.Web.Validate())) yield return error;
         bool open = options.BeyondLoopback == ServerOptions.BeyondLoopbackWords;
         if (!open && options.BeyondLoopback.Length > 0) yield return $"BeyondLoopback: write the words \"{ServerOptions.BeyondLoopbackWords}\", or nothing";

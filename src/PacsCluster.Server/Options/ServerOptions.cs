@@ -1,3 +1,4 @@
+using PacsCluster.Catalog;
 using PacsCluster.Dimse;
 using PacsCluster.Engine;
 using PacsCluster.Web;
@@ -15,6 +16,9 @@ public sealed record ServerOptions
 
     /// <summary>This node among the others of the archive.</summary>
     public NodeOptions Node { get; init; } = new();
+
+    /// <summary>Where the catalog lies: on PostgreSQL when there is a connection string, else in the data folder (SQLite).</summary>
+    public PostgresCatalogOptions Catalog { get; init; } = new();
 
     /// <summary>The DICOM application entity.</summary>
     public DimseOptions Dimse { get; init; } = new();

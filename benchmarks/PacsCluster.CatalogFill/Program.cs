@@ -1,0 +1,51 @@
+using System.CommandLine;
+using System.Diagnostics;
+using PacsCluster.Catalog;
+using PacsCluster.CatalogFill;
+
+// Fills a catalog with made-up studies, and measures searches and commits on it. For benchmarks; never on an archive that keeps anything.
+
+Option<string?> postgres = new("--postgres") { Description = "Connection string of a database on PostgreSQL; filled by COPY when it is empty" };
+Option<string?> sqlite = new("--sqlite") { Description = "File of a catalog on SQLite, made when missing; filled by commits" };
+Option<int> studies = new("--studies") { Description = "Studies to make", DefaultValueFactory = _ => 20_000 };
+Option<int> instances = new("--instances") { Description = "Instances a study, on average", DefaultValueFactory = _ => 20 };
+Option<int> seed = new("--seed") { Description = "Another seed makes other studies", DefaultValueFactory = _ => 1 };
+Option<int> connections = new("--connections") { Description = "COPY connections at once", DefaultValueFactory = _ => 2 };
+Option<int> limit = new("--limit") { Description = "Answers of one search at most", DefaultValueFactory = _ => 1000 };
+
+var fill = new Command("fill", "Fills a catalog") { postgres, sqlite, studies, instances, seed, connections };
+fill.SetAction(async (parsed, ct) =>
+{
+    await using ICatalog catalog = await OpenAsync(parsed, ct);
+    long start = Stopwatch.GetTimestamp();
+    int count = parsed.GetValue(studies);
+    if (parsed.GetValue(postgres) is { } connectionString)
+    {
+        await new CopyFill(connectionString, parsed.GetValue(seed), parsed.GetValue(instances)).RunAsync(count, parsed.GetValue(connections), Console.WriteLine, ct);
+    }
+    else
+    {
+        await CommitFill.RunAsync(catalog, count, parsed.GetValue(seed), parsed.GetValue(instances), done => Console.Write($"\r{done} studies"), ct);
+        Console.WriteLine();
+    }
+    double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+    Console.WriteLine($"{count} studies in {seconds:F1} s, {count / seconds:F0} studies/s: {await catalog.CountAsync(ct)}");
+    return 0;
+});
+
+var measure = new Command("measure", "Times searches and commits on a filled catalog; the commits leave some studies there") { postgres, sqlite, limit };
+measure.SetAction(async (parsed, ct) =>
+{
+    await using ICatalog catalog = await OpenAsync(parsed, ct);
+    await Measure.RunAsync(catalog, parsed.GetValue(limit), Console.WriteLine, ct);
+    return 0;
+});
+
+return await new RootCommand("Made-up studies for a catalog") { fill, measure }.Parse(args).InvokeAsync();
+
+async Task<ICatalog> OpenAsync(ParseResult parsed, CancellationToken ct)
+{
+    if (parsed.GetValue(postgres) is { } connectionString) return await PostgresCatalog.OpenAsync(new PostgresCatalogOptions { ConnectionString = connectionString }, TimeProvider.System, ct);
+    if (parsed.GetValue(sqlite) is { } path) return await SqliteCatalog.OpenAsync(new SqliteCatalogOptions { Path = path }, TimeProvider.System, ct);
+    throw new InvalidOperationException("name a catalog: --postgres or --sqlite");
+}

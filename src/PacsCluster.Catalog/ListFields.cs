@@ -1,0 +1,85 @@
+namespace PacsCluster.Catalog;
+
+/// <summary>What the lists of the catalog select and how their rows are read, the same in every database.</summary>
+internal static class ListFields
+{
+    public const string LocationColumns = "i.instance_key, i.sop_class_uid, i.sop_instance_uid, s.study_instance_uid, r.series_instance_uid, "
+        + "i.transfer_syntax_uid, c.store, c.store_key, i.blob_offset, i.length, i.data_set_offset, i.pixel_data_offset, i.number_of_frames";
+
+    public const string QuarantineColumns = "q.quarantine_key, q.reason, q.study_instance_uid, q.series_instance_uid, q.sop_instance_uid, q.sop_class_uid, "
+        + "q.transfer_syntax_uid, q.blob_key, q.detail, q.source, q.received_at, b.length, b.sha256, b.created_at";
+
+    public const string ConflictColumns = "conflict_key, kind, study_instance_uid, sop_instance_uid, detail, source, created_at, resolved_at";
+
+    public const string OutboxColumns = "sequence, kind, study_instance_uid, series_instance_uid, sop_instance_uid, payload, created_at";
+
+    public const string CopyColumns = "blob_key, store, store_key, tier, verified_at";
+
+    public const string Counts = "SELECT CAST(sum(patients) AS BIGINT), CAST(sum(studies) AS BIGINT), CAST(sum(series) AS BIGINT), CAST(sum(instances) AS BIGINT), "
+        + "CAST(sum(blobs) AS BIGINT), CAST(sum(blob_bytes) AS BIGINT), CAST(sum(quarantined) AS BIGINT), CAST(sum(conflicts) AS BIGINT) FROM total";
+
+    public static HeaderRow ReadHeader(IRow row)
+    {
+        int at = RowFields.Count(LocationColumns);
+        return new HeaderRow(row.Int64(0), (HeaderEncoding)row.Int32(at), row.Bytes(at + 1), row.IsNull(at + 2) ? default : row.Bytes(at + 2));
+    }
+
+    public static InstanceLocation ReadLocation(IRow row, int at) => new()
+    {
+        InstanceKey = row.Int64(at), SopClassUid = row.Text(at + 1), SopInstanceUid = row.Text(at + 2), StudyInstanceUid = row.Text(at + 3),
+        SeriesInstanceUid = row.Text(at + 4), TransferSyntaxUid = row.Text(at + 5), Store = row.Text(at + 6), StoreKey = row.Text(at + 7),
+        Offset = row.Int64(at + 8), Length = row.Int64(at + 9), DataSetOffset = row.Int32(at + 10), PixelDataOffset = row.Int64(at + 11),
+        NumberOfFrames = row.IsNull(at + 12) ? 1 : Math.Max(1, row.Int32(at + 12)),
+    };
+
+    public static QuarantineEntry ReadQuarantine(IRow row, IReadOnlyList<BlobCopyRow> copies) => new(
+        new QuarantineRow
+        {
+            Key = row.Int64(0), Reason = row.Text(1), StudyInstanceUid = row.Text(2), SeriesInstanceUid = row.Text(3), SopInstanceUid = row.Text(4), SopClassUid = row.Text(5),
+            TransferSyntaxUid = row.Text(6), BlobKey = row.Int64(7), Detail = row.Text(8), Source = row.Text(9), ReceivedAt = row.Time(10),
+        },
+        new BlobRow(row.Int64(7), row.Int64(11), row.Bytes(12), row.Time(13)),
+        copies);
+
+    public static ConflictRow ReadConflict(IRow row) => new()
+    {
+        Key = row.Int64(0), Kind = row.Text(1), StudyInstanceUid = row.Text(2), SopInstanceUid = row.Text(3), Detail = row.Text(4), Source = row.Text(5),
+        CreatedAt = row.Time(6), ResolvedAt = row.TimeOrNull(7),
+    };
+
+    public static OutboxRow ReadOutbox(IRow row) => new()
+    {
+        Sequence = row.Int64(0), Kind = row.Text(1), StudyInstanceUid = row.Text(2), SeriesInstanceUid = row.Text(3), SopInstanceUid = row.Text(4), Payload = row.Text(5),
+        CreatedAt = row.Time(6),
+    };
+
+    public static BlobCopyRow ReadCopy(IRow row) => new(row.Int64(0), row.Text(1), row.Text(2), row.Text(3), row.TimeOrNull(4));
+
+    public static CatalogCounts ReadCounts(IRow row) => new(row.Int64(0), row.Int64(1), row.Int64(2), row.Int64(3), row.Int64(4), row.Int64(5), row.Int64(6), row.Int64(7));
+}
+
+/// <summary>A series (or a study without one) with what is kept and what there is.</summary>
+internal sealed record CountedSeries(long StudyKey, string StudyUid, long SeriesKept, long InstancesKept, string? SeriesUid, long Kept, long Actual)
+{
+    /// <summary>A row for each series of a page of studies.</summary>
+    public static string Sql(string afterKey, string limit) => "SELECT s.study_key, s.study_instance_uid, s.series_count, s.instance_count, r.series_instance_uid, r.instance_count, "
+        + "(SELECT count(*) FROM instance i WHERE i.series_key = r.series_key) "
+        + $"FROM (SELECT * FROM study WHERE study_key > {afterKey} ORDER BY study_key LIMIT {limit}) s LEFT JOIN series r ON r.study_key = s.study_key ORDER BY s.study_key, r.series_key";
+
+    public static CountedSeries Read(IRow row) =>
+        new(row.Int64(0), row.Text(1), row.Int64(2), row.Int64(3), row.TextOrNull(4), row.IsNull(5) ? 0 : row.Int64(5), row.Int64(6));
+
+    /// <summary>What is wrong in a page.</summary>
+    public static IEnumerable<WrongCount> FindWrong(IEnumerable<CountedSeries> page)
+    {
+        foreach (IGrouping<long, CountedSeries> study in page.GroupBy(row => row.StudyKey))
+        {
+            CountedSeries first = study.First();
+            long series = study.Count(row => row.SeriesUid is not null);
+            long instances = study.Sum(row => row.Actual);
+            if (first.SeriesKept != series) yield return new WrongCount(first.StudyUid, "", first.SeriesKept, series);
+            if (first.InstancesKept != instances) yield return new WrongCount(first.StudyUid, "", first.InstancesKept, instances);
+            foreach (CountedSeries row in study.Where(row => row.SeriesUid is not null && row.Kept != row.Actual)) yield return new WrongCount(row.StudyUid, row.SeriesUid!, row.Kept, row.Actual);
+        }
+    }
+}

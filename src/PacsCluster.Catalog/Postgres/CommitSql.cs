@@ -1,0 +1,161 @@
+namespace PacsCluster.Catalog.Postgres;
+
+/// <summary>The statements of a commit. Each takes its rows as an array for each column.</summary>
+internal static class CommitSql
+{
+    public const string Mark = "INSERT INTO commit_mark (token) VALUES ($1)";
+
+    // Two nodes may be at it at once.
+    public const string ForgetMarks = "DELETE FROM commit_mark WHERE token IN (SELECT token FROM commit_mark WHERE token < $1 ORDER BY token LIMIT 5000 FOR UPDATE SKIP LOCKED)";
+
+    /// <summary>The version is looked at after the lock is had: READ COMMITTED gives the row as it then is.</summary>
+    public static readonly string LockPatients = Lock("patient", "patient_key", "patient_key", "NO KEY UPDATE");
+
+    /// <summary>For patients that must not change under the commit, but are not written: any number of new studies of one patient at a time.</summary>
+    public static readonly string SharePatients = Lock("patient", "patient_key", "patient_key", "SHARE");
+
+    public const string LockMerged = "SELECT patient_key FROM patient WHERE merged_into = ANY($1) ORDER BY patient_key FOR NO KEY UPDATE";
+
+    public static readonly string LockStudies = Lock("study", "study_key", "study_instance_uid", "NO KEY UPDATE");
+
+    /// <summary>With the studies of the patients ($3) that are merged into others.</summary>
+    public static readonly string LockStudiesAndLosers = Lock("study", "study_key", "study_instance_uid", "NO KEY UPDATE", " OR t.patient_key = ANY($3)");
+
+    public static readonly string InsertPatients = Insert("patient", RowFields.Names(QueryLevel.Patient));
+    public static readonly string InsertStudies = Insert("study", RowFields.Names(QueryLevel.Study)) + " ORDER BY study_instance_uid";
+    public static readonly string InsertSeries = Insert("series", RowFields.Names(QueryLevel.Series));
+    public static readonly string InsertInstances = Insert("instance", RowFields.Names(QueryLevel.Image));
+
+    // Whoever adds the same two patients waits for us at the first, not at the second.
+    public static readonly string InsertIdentifiers = Insert("patient_identifier", ["patient_id", "issuer", "patient_key", "is_primary"]) + " ORDER BY patient_id, issuer, is_primary";
+    public static readonly string InsertBlobs = Insert("blob", ["blob_key", "length", "sha256", "created_at"]);
+    public static readonly string InsertCopies = Insert("blob_copy", ["blob_key", "store", "store_key", "tier", "verified_at"]);
+    public static readonly string InsertHeaders = Insert("header", ["instance_key", "encoding", "bytes", "frames"]);
+    public static readonly string InsertConflicts = Insert("conflict", ListFields.ConflictColumns.Split(", "));
+    public static readonly string InsertQuarantine = Insert(
+        "quarantine",
+        ["quarantine_key", "reason", "study_instance_uid", "series_instance_uid", "sop_instance_uid", "sop_class_uid", "transfer_syntax_uid", "blob_key", "detail", "source", "received_at"]);
+
+    private static readonly string[] s_patientState = ["updated_at", "merged_into", "patient_id", "issuer"];
+    private static readonly string[] s_studyState = ["updated_at", "patient_key", "status", "series_count", "instance_count", "modalities_in_study", "sop_classes_in_study"];
+    private static readonly string[] s_seriesState = ["updated_at", "instance_count"];
+
+    public static readonly string UpdatePatientStates = Update("patient", "patient_key", "version = t.version + 1, ", s_patientState);
+    public static readonly string UpdatePatients = Update("patient", "patient_key", "version = t.version + 1, ", [.. s_patientState, .. RowFields.AttributeNames(QueryLevel.Patient)]);
+    public static readonly string UpdateStudyStates = Update("study", "study_key", "version = t.version + 1, ", s_studyState);
+    public static readonly string UpdateStudies = Update("study", "study_key", "version = t.version + 1, ", [.. s_studyState, .. RowFields.AttributeNames(QueryLevel.Study)]);
+    public static readonly string UpdateSeriesStates = Expect("series", Update("series", "series_key", "", s_seriesState) + " RETURNING t.series_key AS key");
+    public static readonly string UpdateSeries = Expect("series", Update("series", "series_key", "", [.. s_seriesState, .. RowFields.AttributeNames(QueryLevel.Series)]) + " RETURNING t.series_key AS key");
+    public const string UpdateVerified = "UPDATE blob_copy t SET verified_at = w.verified_at FROM unnest($1, $2, $3) AS w(verified_at, blob_key, store) WHERE t.blob_key = w.blob_key AND t.store = w.store";
+
+    /// <summary>Arrays of losers and survivors: the losers point to their survivors, and so do their earlier losers and their studies.</summary>
+    public const string Merge = "WITH w AS (SELECT * FROM unnest($1, $2) AS w(loser, survivor)), "
+        + "marked AS (UPDATE patient t SET merged_into = w.survivor, version = t.version + 1 FROM w WHERE t.patient_key = w.loser AND t.merged_into IS NULL RETURNING t.patient_key AS key), "
+        + "fenced AS (UPDATE patient t SET version = t.version + 1 FROM w WHERE t.patient_key = w.survivor AND t.merged_into IS NULL RETURNING t.patient_key AS key), "
+        + "earlier AS (UPDATE patient t SET merged_into = w.survivor, version = t.version + 1 FROM w WHERE t.merged_into = w.loser), "
+        + "moved AS (UPDATE study t SET patient_key = w.survivor, version = t.version + 1 FROM w WHERE t.patient_key = w.loser) "
+        + "SELECT catalog_expect('patient', ARRAY(SELECT x FROM unnest($1 || $2) AS x EXCEPT SELECT key FROM marked EXCEPT SELECT key FROM fenced))";
+
+    public static readonly string InsertNameWords = Insert("patient_name_word", ["patient_key", "word", "sound"]);
+    public const string DeleteNameWords = "DELETE FROM patient_name_word WHERE patient_key = ANY($1)";
+    public const string DeleteIdentifiers = "DELETE FROM patient_identifier WHERE patient_key = ANY($1)";
+    public const string DeleteHeaders = "DELETE FROM header WHERE instance_key = ANY($1)";
+    public const string DeleteCopies = "DELETE FROM blob_copy WHERE blob_key = ANY($1)";
+    public static readonly string DeleteInstances = Delete("instance");
+    public static readonly string DeleteSeries = Delete("series");
+    public static readonly string DeleteQuarantine = Delete("quarantine");
+    public static readonly string DeleteBlobs = Delete("blob");
+
+    public const string DeleteBlocks = "DELETE FROM metadata_block WHERE series_key = ANY($1)";
+    public const string DeleteStudies = "DELETE FROM study WHERE study_key = ANY($1)";
+    public static readonly string DeleteRejected = Expect("rejection", "DELETE FROM rejected WHERE rejected_key = ANY($1) RETURNING rejected_key AS key");
+    public static readonly string DeleteRejections = Delete("rejection");
+
+    /// <summary>Patients that have no study any more and to whom no other points, with their identifiers. Their rows are locked.</summary>
+    public const string DeleteEmptied = "WITH emptied AS MATERIALIZED (SELECT p.patient_key FROM patient p WHERE p.patient_key = ANY($1) "
+        + "AND NOT EXISTS (SELECT 1 FROM study s WHERE s.patient_key = p.patient_key) AND NOT EXISTS (SELECT 1 FROM patient m WHERE m.merged_into = p.patient_key)), "
+        + "identifiers AS (DELETE FROM patient_identifier n USING emptied e WHERE n.patient_key = e.patient_key), "
+        + "words AS (DELETE FROM patient_name_word w USING emptied e WHERE w.patient_key = e.patient_key), "
+        + "gone AS (DELETE FROM patient p USING emptied e WHERE p.patient_key = e.patient_key RETURNING 1) "
+        + "UPDATE total SET patients = patients - (SELECT count(*) FROM gone) WHERE slot = pg_backend_pid() % 32";
+
+    public static readonly string InsertRejections = Insert("rejection", WorkFields.RejectionColumns.Split(", "));
+
+    public const string InstancesOfStudy = "i.series_key IN (SELECT x.series_key FROM series x WHERE x.study_key = $1)";
+    public const string InstancesOfSeries = "i.series_key = $1";
+    public const string ThisInstance = "i.instance_key = $1";
+
+    public static readonly string InsertBlocks = Insert("metadata_block", ["series_key", "instance_count", "bulk_data_base", "length", "crc32", "packed_length", "bytes"])
+        + " ON CONFLICT (series_key) DO UPDATE SET instance_count = excluded.instance_count, bulk_data_base = excluded.bulk_data_base, length = excluded.length, crc32 = excluded.crc32, "
+        + "packed_length = excluded.packed_length, bytes = excluded.bytes";
+
+    private const string ClaimHolds = "t.kind = w.kind AND t.grain_key = w.grain_key AND t.name = w.name AND t.leased_by = w.leased_by AND t.due_at = w.due_at";
+
+    public const string FinishReminders = "DELETE FROM reminder t USING unnest($1, $2, $3, $4, $5) AS w(kind, grain_key, name, leased_by, due_at) WHERE " + ClaimHolds;
+    public const string PostponeReminders = "UPDATE reminder t SET due_at = w.until, leased_until = NULL, leased_by = NULL, attempts = w.attempts, payload = w.payload "
+        + "FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) AS w(kind, grain_key, name, leased_by, due_at, until, attempts, payload) WHERE " + ClaimHolds;
+    public const string CancelReminders = "DELETE FROM reminder t USING unnest($1, $2, $3) AS w(kind, grain_key, name) WHERE t.kind = w.kind AND t.grain_key = w.grain_key AND t.name = w.name";
+
+    private const string InsertReminders = "INSERT INTO reminder (kind, grain_key, name, due_at, attempts, payload) SELECT kind, grain_key, name, due_at, 0, payload "
+        + "FROM unnest($1, $2, $3, $4, $5) AS w(kind, grain_key, name, due_at, payload) ORDER BY kind, grain_key, name ON CONFLICT (kind, grain_key, name) ";
+
+    public const string AddReminders = InsertReminders + "DO NOTHING";
+    public const string SetReminders = InsertReminders + "DO UPDATE SET due_at = excluded.due_at, leased_until = NULL, leased_by = NULL, attempts = 0, payload = excluded.payload";
+
+    public const string SetConsumers = "INSERT INTO consumer (name, sequence, updated_at) SELECT * FROM unnest($1, $2, $3) AS w(name, sequence, updated_at) ORDER BY name "
+        + "ON CONFLICT (name) DO UPDATE SET sequence = greatest(consumer.sequence, excluded.sequence), updated_at = excluded.updated_at";
+    public const string DeleteConsumers = "DELETE FROM consumer WHERE name = ANY($1)";
+    public const string TrimOutbox = "DELETE FROM outbox WHERE sequence <= $1";
+
+    /// <summary>$9 is the time by which another session's lease is over.</summary>
+    public const string LeaseNode = $"WITH done AS (INSERT INTO node ({WorkFields.NodeColumns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (name) DO UPDATE SET "
+        + "session = excluded.session, site = excluded.site, roles = excluded.roles, addresses = excluded.addresses, software_version = excluded.software_version, "
+        + "started_at = excluded.started_at, leased_until = excluded.leased_until WHERE node.session = excluded.session OR node.leased_until <= $9 RETURNING 1) "
+        + "SELECT catalog_expect('node', CASE WHEN EXISTS (SELECT 1 FROM done) THEN '{}' ELSE '{0}' END::bigint[])";
+    public const string DeleteNodes = "DELETE FROM node t USING unnest($1, $2) AS w(name, session) WHERE t.name = w.name AND t.session = w.session";
+
+    /// <summary>Counts by delta, in one of several rows, so that commits do not wait for each other here.</summary>
+    public const string UpdateTotals = "WITH resolved AS (UPDATE conflict SET resolved_at = (extract(epoch FROM clock_timestamp()) * 1000)::bigint "
+        + "WHERE conflict_key = ANY($1) AND resolved_at IS NULL RETURNING 1) "
+        + "UPDATE total SET patients = patients + $2, studies = studies + $3, series = series + $4, instances = instances + $5, blobs = blobs + $6, blob_bytes = blob_bytes + $7, "
+        + "quarantined = quarantined + $8, conflicts = conflicts + $9 - (SELECT count(*) FROM resolved) WHERE slot = pg_backend_pid() % 32";
+
+    /// <summary>The one row that all commits need, so it is the last: it is held only while the commit is made durable. That is the price of a feed without gaps.</summary>
+    public const string InsertOutbox = "WITH taken AS (UPDATE sequence SET value = value + $1 WHERE name = 'outbox' RETURNING value - $1 AS before) "
+        + "INSERT INTO outbox (sequence, kind, study_instance_uid, series_instance_uid, sop_instance_uid, payload, created_at) "
+        + "SELECT taken.before + w.n, w.kind, w.study, w.series, w.sop, w.payload, w.at "
+        + "FROM taken, unnest($2, $3, $4, $5, $6, $7) WITH ORDINALITY AS w(kind, study, series, sop, payload, at, n)";
+
+    /// <summary>Moves instances to the rejected ones: $1 says which, $2 is the deletion, $3 the Study Instance UID, $4 how many they must be.</summary>
+    public static string Reject(string which) => "WITH moved AS (INSERT INTO rejected (rejected_key, rejection_key, study_instance_uid, series_instance_uid, sop_instance_uid, sop_class_uid, "
+        + "transfer_syntax_uid, blob_key, blob_offset, length, received_at, source) SELECT i.instance_key, $2, $3, r.series_instance_uid, i.sop_instance_uid, i.sop_class_uid, "
+        + $"i.transfer_syntax_uid, i.blob_key, i.blob_offset, i.length, i.received_at, i.source FROM instance i JOIN series r ON r.series_key = i.series_key WHERE {which} RETURNING 1) "
+        + "SELECT catalog_expect('study', CASE WHEN (SELECT count(*) FROM moved) = $4 THEN '{}' ELSE '{0}' END::bigint[])";
+
+    public static string DeleteHeadersOf(string which) => $"DELETE FROM header h USING instance i WHERE h.instance_key = i.instance_key AND {which}";
+
+    public static string DeleteInstancesOf(string which) => $"DELETE FROM instance i WHERE {which}";
+
+    /// <summary>Locks rows in order and raises the conflict of those whose version is not the one read. Arrays of keys and versions.</summary>
+    private static string Lock(string table, string key, string order, string strength, string more = "") =>
+        $"WITH locked AS MATERIALIZED (SELECT t.{key} AS key, t.version FROM {table} t WHERE t.{key} = ANY($1){more} ORDER BY t.{order} FOR {strength}) "
+        + $"SELECT catalog_expect('{table}', ARRAY(SELECT w.key FROM unnest($1, $2) AS w(key, version) WHERE NOT EXISTS (SELECT 1 FROM locked l WHERE l.key = w.key AND l.version = w.version)))";
+
+    private static string Insert(string table, IEnumerable<string> columns)
+    {
+        string[] names = [.. columns];
+        return $"INSERT INTO {table} ({string.Join(", ", names)}) SELECT * FROM unnest({Numbered(names.Length)}) AS w({string.Join(", ", names)})";
+    }
+
+    /// <summary>The first array holds the keys, the others the columns in order.</summary>
+    private static string Update(string table, string key, string more, string[] columns) =>
+        $"UPDATE {table} t SET {more}{string.Join(", ", columns.Select(c => $"{c} = w.{c}"))} FROM unnest({Numbered(columns.Length + 1)}) AS w(w_key, {string.Join(", ", columns)}) WHERE t.{key} = w.w_key";
+
+    private static string Delete(string table) => Expect(table, $"DELETE FROM {table} WHERE {table}_key = ANY($1) RETURNING {table}_key AS key");
+
+    /// <summary>A statement that must hit every row of the keys in its first array.</summary>
+    private static string Expect(string kind, string statement) =>
+        $"WITH done AS ({statement}) SELECT catalog_expect('{kind}', ARRAY(SELECT x FROM unnest($1) AS x EXCEPT SELECT key FROM done))";
+
+    private static string Numbered(int count) => string.Join(", ", Enumerable.Range(1, count).Select(i => $"${i}"));
+}

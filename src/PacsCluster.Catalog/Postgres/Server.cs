@@ -1,0 +1,88 @@
+using System.Globalization;
+using Npgsql;
+
+namespace PacsCluster.Catalog.Postgres;
+
+/// <summary>The database server, wherever its primary is now: two bounded pools, and calls that are tried again while that may help.</summary>
+internal sealed class Server : IAsyncDisposable
+{
+    private static readonly TimeSpan s_firstDelay = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan s_longestDelay = TimeSpan.FromMilliseconds(500);
+
+    private readonly PostgresCatalogOptions _options;
+    private readonly TimeProvider _time;
+
+    public Server(PostgresCatalogOptions options, TimeProvider time)
+    {
+        (_options, _time) = (options, time);
+        Readers = Pool(options, options.ReadersMax, "read");
+        Writers = Pool(options, options.WritersMax, "write");
+    }
+
+    public NpgsqlDataSource Readers { get; }
+
+    public NpgsqlDataSource Writers { get; }
+
+    /// <summary>Runs a call on a connection of a pool, again when it failed for a reason that passes. It must be one that may happen twice.</summary>
+    /// <exception cref="CatalogUnavailableException">It did not pass in time, or is none that passes.</exception>
+    public ValueTask<T> RunAsync<T>(NpgsqlDataSource pool, Func<NpgsqlConnection, CancellationToken, Task<T>> call, CancellationToken ct, bool once = false) => RetryAsync(
+        pool,
+        async token =>
+        {
+            await using NpgsqlConnection connection = await pool.OpenConnectionAsync(token);
+            return await call(connection, token);
+        },
+        ct,
+        once);
+
+    /// <summary>As RunAsync, for a call that keeps its connection.</summary>
+    /// <exception cref="CatalogUnavailableException">It did not pass in time, or is none that passes.</exception>
+    public async ValueTask<T> RetryAsync<T>(NpgsqlDataSource pool, Func<CancellationToken, Task<T>> call, CancellationToken ct, bool once = false)
+    {
+        long start = _time.GetTimestamp();
+        for (TimeSpan delay = s_firstDelay; ; delay = delay < s_longestDelay ? delay * 2 : s_longestDelay)
+        {
+            try
+            {
+                return await call(ct);
+            }
+            catch (Exception e) when (Fault.IsOfDatabase(e))
+            {
+                ct.ThrowIfCancellationRequested();
+                var fault = new Fault(e);
+                // The connections that lie idle are likely to be as dead as this one.
+                if (fault.IsConnectionLost) pool.Clear();
+                if (once || !fault.Passes || _time.GetElapsedTime(start) + delay > _options.RetryFor) throw fault.ToCatalogException();
+            }
+            // Not all at the same moment: those who collided would collide again.
+            await Task.Delay(delay * (0.5 + Random.Shared.NextDouble()), _time, ct);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Readers.DisposeAsync();
+        await Writers.DisposeAsync();
+    }
+
+    private static NpgsqlDataSource Pool(PostgresCatalogOptions options, int size, string use)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(options.ConnectionString)
+        {
+            MaxPoolSize = size,
+            CommandTimeout = (int)options.CommandTimeout.TotalSeconds,
+            Enlist = false,
+        };
+        if (!settings.ShouldSerialize("Application Name")) settings.ApplicationName = "pacscluster " + use;
+        // A host that does not answer must leave time to ask the others, and a host that was the standby a moment ago may be the primary now.
+        if (!settings.ShouldSerialize("Timeout")) settings.Timeout = 5;
+        if (!settings.ShouldSerialize("Host Recheck Seconds")) settings.HostRecheckSeconds = 1;
+        TargetSessionAttributes target = TargetSessionAttributes.Primary;
+        if (settings.TargetSessionAttributes is { Length: > 0 } said && Enum.TryParse(said.Replace("-", ""), ignoreCase: true, out TargetSessionAttributes parsed)) target = parsed;
+        settings.TargetSessionAttributes = null;
+        // The transaction that a dead node left open lets go of its rows; one that waits for a row gives up.
+        settings.Options = string.Create(CultureInfo.InvariantCulture,
+            $"{settings.Options} -c lock_timeout={(long)options.LockTimeout.TotalMilliseconds} -c idle_in_transaction_session_timeout=60000").TrimStart();
+        return new NpgsqlDataSourceBuilder(settings.ConnectionString).BuildMultiHost().WithTargetSession(target);
+    }
+}
