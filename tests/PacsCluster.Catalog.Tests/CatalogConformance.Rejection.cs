@@ -38,7 +38,7 @@ public abstract partial class CatalogConformance
     [Fact]
     public async Task A_deleted_study_is_gone_everywhere_and_listed_with_its_blobs()
     {
-        for (int i = 1; i <= 3; i++) await Archive.StoreAsync(Uids(1, series: i % 2, instance: i));
+        for (int i = 1; i <= 3; i++) await Archive.StoreAsync([.. Uids(1, series: i % 2, instance: i), (0x0010_0010, "Smith^John")]);
         LoadedStudy study = await LoadWholeAsync("1.2.1");
         await CommitAsync(c => c.MetadataBlocks.Add(Block(study.Series[0].Key, 1)));
         RejectionRow row = await RejectStudyAsync("1.2.1");
