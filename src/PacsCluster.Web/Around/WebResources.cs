@@ -4,8 +4,11 @@ namespace PacsCluster.Web;
 public static class WebResources
 {
     private const string Study = "/studies/{study}", Series = Study + "/series/{series}", Instance = Series + "/instances/{instance}";
-    private const string Json = "application/dicom+json", Xml = "multipart/related; type=\"application/dicom+xml\"";
+    private const string Json = "application/dicom+json", Xml = "multipart/related; type=\"application/dicom+xml\"", Problem = "application/json";
 
+    private static readonly string[] s_metadata = [Json, Xml];
+    private static readonly string[] s_pictures = ["image/jpeg", "image/png", "image/gif"];
+    private static readonly string[] s_pictureQuery = ["accept", "quality", "viewport", "window", "annotation"];
     private static readonly string[] s_searchQuery = ["{attributeID}", "includefield", "limit", "offset", "orderby", "fuzzymatching", "accept"];
     private static readonly string[] s_instances = ["multipart/related; type=\"application/dicom\""];
     private static readonly string[] s_bulk = ["multipart/related; type=\"application/octet-stream\""];
@@ -44,29 +47,30 @@ public static class WebResources
         foreach ((string path, string what) in ((string, string)[])[(Study, "a study"), (Series, "a series"), (Instance, "an instance")])
         {
             yield return Get(path, "Retrieve (WADO-RS)", $"Retrieve the instances of {what}", path == Instance ? [.. s_instances, "application/dicom"] : s_instances, ["accept"]);
+            yield return Get(path + "/metadata", "Retrieve (WADO-RS)", $"Retrieve the metadata of {what}", s_metadata, ["accept"]);
+            yield return Get(path + "/rendered", "Retrieve (WADO-RS)", $"Retrieve {what} rendered", s_pictures, s_pictureQuery);
+            yield return Get(path + "/thumbnail", "Retrieve (WADO-RS)", $"Retrieve a thumbnail of {what}", s_pictures, ["accept", "viewport"]);
             yield return Get(path + "/bulkdata", "Retrieve (WADO-RS)", $"Retrieve the bulk data of {what}", s_bulk, ["accept"]);
             yield return Get(path + "/pixeldata", "Retrieve (WADO-RS)", $"Retrieve the pixel data of {what}", s_bulk, ["accept"]);
-            yield return Get(path + "/metadata", "Retrieve (WADO-RS)", $"Retrieve the metadata of {what}", [Json, "application/json"], ["accept"]);
-            yield return Get(path + "/rendered", "Retrieve (WADO-RS)", $"Retrieve {what} rendered", ["image/jpeg"], ["accept"]);
-            yield return Get(path + "/thumbnail", "Retrieve (WADO-RS)", $"Retrieve a thumbnail of {what}", ["image/jpeg"], ["accept"]);
-            yield return new WebResource("DELETE", path, "Extension", $"Delete {what}: found no more at once, taken back by its deletion until it is purged", ["application/json"], ["reason"], []);
+            yield return new WebResource("DELETE", path, "Extension", $"Reject {what}: hidden at once, restorable until its retention time ends", [Problem], [], []);
         }
-        yield return Get(Instance + "/frames/{frames}/rendered", "Retrieve (WADO-RS)", "Retrieve frames rendered", ["image/jpeg"], ["accept"]);
-        yield return Get(Instance + "/frames/{frames}/thumbnail", "Retrieve (WADO-RS)", "Retrieve thumbnails of frames", ["image/jpeg"], ["accept"]);
-        yield return Get(Study + "/skeleton", "Extension", "Series with counts, and the metadata of their first and middle instances", ["application/json"], ["accept"]);
-        yield return Get(Study + "/tree", "Extension", "Every series and instance of a study", ["application/json"], ["accept"]);
-        yield return Get("/wado", "Retrieve (WADO-URI)", "Retrieve one instance", ["application/dicom"], ["requestType", "studyUID", "seriesUID", "objectUID", "contentType", "transferSyntax"]);
         yield return Get(Instance + "/frames/{frames}", "Retrieve (WADO-RS)", "Retrieve frames", [.. s_bulk, "application/octet-stream"], ["accept"]);
+        yield return Get(Instance + "/frames/{frames}/rendered", "Retrieve (WADO-RS)", "Retrieve frames rendered", s_pictures, s_pictureQuery);
+        yield return Get(Instance + "/frames/{frames}/thumbnail", "Retrieve (WADO-RS)", "Retrieve a thumbnail of frames", s_pictures, ["accept", "viewport"]);
         yield return Get(Instance + "/bulkdata/{**path}", "Retrieve (WADO-RS)", "Retrieve one bulk value", ["application/octet-stream"], ["accept"]);
+        yield return Get("/wado", "Retrieve (WADO-URI)", "Retrieve an instance by query parameters", ["image/jpeg", "application/dicom"],
+            ["requestType", "studyUID", "seriesUID", "objectUID", "contentType", "transferSyntax", "frameNumber", "rows", "columns", "region", "windowCenter", "windowWidth", "imageQuality"]);
+        yield return Get(Study + "/skeleton", "Extension of Retrieve", "What a viewer needs first: series, counts, first and middle instances", ["application/json"], []);
+        yield return Get(Study + "/tree", "Extension of Retrieve", "Series and instances of a study in one answer", ["application/json"], []);
     }
 
     private static IEnumerable<WebResource> Others()
     {
-        yield return Get("/changefeed", "Extension", "What happened, by sequence number: a page, a long poll (wait, seconds) or Server-Sent Events", ["application/json", "text/event-stream"], ["since", "limit", "wait", "consumer", "accept"]);
-        yield return new WebResource("PUT", "/changefeed/consumers/{name}", "Extension", "A reader of the change feed that is remembered, and how far it is", ["application/json"], ["since"], []);
-        yield return new WebResource("DELETE", "/changefeed/consumers/{name}", "Extension", "Forget a reader of the change feed", [], [], []);
-        yield return Get("/deletions", "Extension", "Deletions that can be taken back", ["application/json"], []);
-        yield return new WebResource("POST", "/deletions/{key}/restore", "Extension", "Take a deletion back", ["application/json"], [], []);
+        yield return Get("/changefeed", "Extension", "What changed, by sequence number; waits, or streams as server-sent events", ["application/json", "text/event-stream"], ["since", "limit", "wait", "consumer"]);
+        yield return new WebResource("PUT", "/changefeed/consumers/{name}", "Extension", "Make a named reader of the change feed, or move it", [Problem], [], ["application/json"]);
+        yield return new WebResource("DELETE", "/changefeed/consumers/{name}", "Extension", "Delete a named reader of the change feed", [Problem], [], []);
+        yield return Get("/deletions", "Extension", "What was rejected and can be restored", ["application/json"], []);
+        yield return new WebResource("POST", "/deletions/{key}/restore", "Extension", "Restore what was rejected", [Problem], [], []);
         yield return Get("/openapi.json", "Retrieve Capabilities", "This service as an OpenAPI document", ["application/json"], []);
     }
 
