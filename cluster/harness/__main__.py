@@ -1,6 +1,7 @@
 """Command line of cluster/up, cluster/down, cluster/status, cluster/drill and cluster/check."""
 import argparse
 import os
+import signal
 import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
@@ -96,6 +97,8 @@ def small_check():
 
 
 COMMANDS = {"up": up, "down": down, "status": status, "drill": drill, "check": small_check}
+# A drill or an `up` that is told to end takes down what it started.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 try:
     sys.exit(COMMANDS[sys.argv[1]]())
 except Problem as problem:
