@@ -9,6 +9,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(__file__))
 import qidostow
+import render
 import sections
 import servers
 import wado
@@ -16,6 +17,7 @@ from product import ROOT, publish
 
 sections.SECTIONS.update(qidostow.SECTIONS)
 sections.SECTIONS["wado"] = wado.wado
+sections.SECTIONS.update(render.SECTIONS)
 
 
 def output_of(*command):

@@ -2,7 +2,9 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using PacsCluster.Catalog;
 using PacsCluster.Engine;
+using PacsCluster.Imaging;
 
 namespace PacsCluster.Web;
 
@@ -16,6 +18,8 @@ public static class PacsWeb
     {
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton(options);
+        services.TryAddSingleton(_ => new FrameCodecs(new CodecOptions()));
+        services.AddSingleton(s => new PictureMaker(s.GetRequiredService<Retrieve>(), s.GetRequiredService<ICatalog>(), s.GetRequiredService<FrameCodecs>(), options.ThumbnailCacheBytes));
         services.AddSingleton<ServiceRoot>();
         services.AddRetrieve();
         services.AddSingleton<SearchTransaction>();

@@ -22,6 +22,15 @@ public sealed record WebOptions
     /// <summary>WADO-URI finds an instance by objectUID alone. Default false: studyUID and seriesUID are required, as PS3.18 9.1 wants.</summary>
     public bool WadoUriByObjectAlone { get; init; }
 
+    /// <summary>Pixels of a rendered picture at most; more are refused (413). Default 67,108,864 (8,192 × 8,192), 65,536 to 1,073,741,824.</summary>
+    public int RenderedPixelsMax { get; init; } = 1 << 26;
+
+    /// <summary>Frames of an animated GIF at most; more are refused (413). Default 500, 1 to 65,536.</summary>
+    public int RenderedFramesMax { get; init; } = 500;
+
+    /// <summary>Bytes of thumbnails kept in memory; what was used longest ago goes first. Default 67,108,864 (64 MiB), 0 to 4 GiB.</summary>
+    public long ThumbnailCacheBytes { get; init; } = 64 * 1024 * 1024;
+
     /// <summary>Everything that is wrong, a line each; empty when all is well.</summary>
     public IReadOnlyList<string> Validate()
     {
@@ -32,6 +41,13 @@ public sealed record WebOptions
         Search.Validate(errors);
         Store.Validate(errors);
         Cors.Validate(errors);
+        void Range(string name, long value, long min, long max)
+        {
+            if (value < min || value > max) errors.Add($"Web:{name}: {value} is not between {min} and {max}");
+        }
+        Range(nameof(RenderedPixelsMax), RenderedPixelsMax, 65_536, 1 << 30);
+        Range(nameof(RenderedFramesMax), RenderedFramesMax, 1, 65_536);
+        Range(nameof(ThumbnailCacheBytes), ThumbnailCacheBytes, 0, 4L << 30);
         return errors;
     }
 }

@@ -7,8 +7,8 @@ namespace PacsCluster.Imaging.Rendering;
 internal static class GraphicAnnotations
 {
     private const int CirclePoints = 96;
-    // A hostile state could hold millions of points; nobody can see more than this.
-    private const int PointsMax = 100_000;
+    // A hostile state could hold millions of objects and points; nobody can see more than these.
+    private const int ObjectsMax = 2_000, PointsMax = 50_000, TextLengthMax = 2_000;
 
     /// <summary>Draws what applies to a frame.</summary>
     public static void Draw<T>(Raster<T> raster, View view, PresentationState state, string? sopInstanceUid, int frameNumber)
@@ -16,11 +16,18 @@ internal static class GraphicAnnotations
     {
         var painter = new Painter<T>(raster);
         double thickness = Math.Max(1, Math.Min(raster.Width, raster.Height) / 400.0);
+        int objects = ObjectsMax, points = PointsMax;
         foreach ((DataSet item, GraphicLayer? layer) in InOrder(state, sopInstanceUid, frameNumber))
         {
             Ink<T> ink = Ink<T>.Of(layer?.Gray ?? 1, layer?.Color);
-            foreach (DataSet graphic in item.GetItems(Tags.GraphicObjectSequence)) DrawGraphic(painter, view, graphic, thickness, ink);
-            foreach (DataSet text in item.GetItems(Tags.TextObjectSequence)) DrawText(painter, raster, view, text, thickness, ink);
+            foreach (DataSet graphic in item.GetItems(Tags.GraphicObjectSequence))
+            {
+                if (--objects >= 0) DrawGraphic(painter, view, graphic, ref points, thickness, ink);
+            }
+            foreach (DataSet text in item.GetItems(Tags.TextObjectSequence))
+            {
+                if (--objects >= 0) DrawText(painter, raster, view, text, thickness, ink);
+            }
         }
     }
 
@@ -31,10 +38,11 @@ internal static class GraphicAnnotations
         orderby layer?.Order ?? 0
         select (item, layer);
 
-    private static void DrawGraphic<T>(Painter<T> painter, View view, DataSet graphic, double thickness, Ink<T> ink)
+    private static void DrawGraphic<T>(Painter<T> painter, View view, DataSet graphic, ref int pointsLeft, double thickness, Ink<T> ink)
         where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>, IMinMaxValue<T>
     {
-        (double X, double Y)[] points = Points(graphic.Doubles(Tags.GraphicData));
+        (double X, double Y)[] points = Points(graphic.Doubles(Tags.GraphicData), pointsLeft);
+        pointsLeft -= points.Length;
         if (points.Length == 0) return;
         points = graphic.GetString(Tags.GraphicType) switch
         {
@@ -62,7 +70,8 @@ internal static class GraphicAnnotations
     private static void DrawText<T>(Painter<T> painter, Raster<T> raster, View view, DataSet text, double thickness, Ink<T> ink)
         where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>, IMinMaxValue<T>
     {
-        string[] lines = (text.GetString(Tags.UnformattedTextValue) ?? "").ReplaceLineEndings("\n").Split('\n');
+        string value = text.GetString(Tags.UnformattedTextValue) ?? "";
+        string[] lines = value[..Math.Min(value.Length, TextLengthMax)].ReplaceLineEndings("\n").Split('\n');
         double capHeight = AnnotationText.CapHeight(raster.Height), step = capHeight * StrokeFont.LineHeight / StrokeFont.CapHeight;
         double width = lines.Max(StrokeFont.Measure) * capHeight / StrokeFont.CapHeight;
         (double X, double Y)? anchor = null;
@@ -96,9 +105,9 @@ internal static class GraphicAnnotations
     private static (double X, double Y) Place(View view, bool isDisplay, (double X, double Y) point) =>
         isDisplay ? view.OfDisplay(point.X, point.Y) : view.OfPixel(point.X, point.Y);
 
-    private static (double, double)[] Points(double[] numbers)
+    private static (double, double)[] Points(double[] numbers, int most)
     {
-        var points = new (double, double)[Math.Min(numbers.Length / 2, PointsMax)];
+        var points = new (double, double)[Math.Min(numbers.Length / 2, most)];
         for (int i = 0; i < points.Length; i++) points[i] = (numbers[2 * i], numbers[2 * i + 1]);
         return points;
     }

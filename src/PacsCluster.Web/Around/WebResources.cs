@@ -13,6 +13,10 @@ public static class WebResources
     private static readonly string[] s_instances = ["multipart/related; type=\"application/dicom\""];
     private static readonly string[] s_bulk = ["multipart/related; type=\"application/octet-stream\""];
 
+    private static readonly string[] s_pictures = ["image/jpeg", "image/png", "image/gif"];
+    private static readonly string[] s_pictureParts = ["multipart/related; type=\"image/jpeg\"", "multipart/related; type=\"image/png\"", "multipart/related; type=\"image/gif\""];
+    private static readonly string[] s_renderedQuery = ["viewport", "window", "quality", "annotation", "iccprofile", "presentationUID", "bits", "accept"];
+
     private static readonly string[] s_stored =
     [
         "multipart/related; type=\"application/dicom\"", "multipart/related; type=\"application/dicom+json\"", "multipart/related; type=\"application/dicom+xml\"",
@@ -47,21 +51,21 @@ public static class WebResources
         foreach ((string path, string what) in ((string, string)[])[(Study, "a study"), (Series, "a series"), (Instance, "an instance")])
         {
             yield return Get(path, "Retrieve (WADO-RS)", $"Retrieve the instances of {what}", path == Instance ? [.. s_instances, "application/dicom"] : s_instances, ["accept"]);
-            yield return Get(path + "/metadata", "Retrieve (WADO-RS)", $"Retrieve the metadata of {what}", s_metadata, ["accept"]);
-            yield return Get(path + "/rendered", "Retrieve (WADO-RS)", $"Retrieve {what} rendered", s_pictures, s_pictureQuery);
-            yield return Get(path + "/thumbnail", "Retrieve (WADO-RS)", $"Retrieve a thumbnail of {what}", s_pictures, ["accept", "viewport"]);
             yield return Get(path + "/bulkdata", "Retrieve (WADO-RS)", $"Retrieve the bulk data of {what}", s_bulk, ["accept"]);
             yield return Get(path + "/pixeldata", "Retrieve (WADO-RS)", $"Retrieve the pixel data of {what}", s_bulk, ["accept"]);
-            yield return new WebResource("DELETE", path, "Extension", $"Reject {what}: hidden at once, restorable until its retention time ends", [Problem], [], []);
+            yield return Get(path + "/metadata", "Retrieve (WADO-RS)", $"Retrieve the metadata of {what}", [Json, "application/json"], ["accept"]);
+            yield return Get(path + "/rendered", "Retrieve (WADO-RS)", $"Retrieve {what} rendered", path == Instance ? [.. s_pictures, "text/html", "application/pdf"] : [.. s_pictureParts, .. s_pictures], s_renderedQuery);
+            yield return Get(path + "/thumbnail", "Retrieve (WADO-RS)", $"Retrieve a thumbnail of {what}", s_pictures, ["viewport", "accept"]);
+            yield return new WebResource("DELETE", path, "Extension", $"Delete {what}: found no more at once, taken back by its deletion until it is purged", ["application/json"], ["reason"], []);
         }
+        yield return Get(Instance + "/frames/{frames}/rendered", "Retrieve (WADO-RS)", "Retrieve frames rendered", [.. s_pictures, .. s_pictureParts], s_renderedQuery);
+        yield return Get(Instance + "/frames/{frames}/thumbnail", "Retrieve (WADO-RS)", "Retrieve a thumbnail of a frame", s_pictures, ["viewport", "accept"]);
+        yield return Get(Study + "/skeleton", "Extension", "Series with counts, and the metadata of their first and middle instances", ["application/json"], ["accept"]);
+        yield return Get(Study + "/tree", "Extension", "Every series and instance of a study", ["application/json"], ["accept"]);
+        yield return Get("/wado", "Retrieve (WADO-URI)", "Retrieve one instance", ["application/dicom", .. s_pictures, "text/html", "application/pdf"],
+            ["requestType", "studyUID", "seriesUID", "objectUID", "contentType", "transferSyntax", "frameNumber", "rows", "columns", "region", "windowCenter", "windowWidth", "imageQuality", "annotation", "presentationUID"]);
         yield return Get(Instance + "/frames/{frames}", "Retrieve (WADO-RS)", "Retrieve frames", [.. s_bulk, "application/octet-stream"], ["accept"]);
-        yield return Get(Instance + "/frames/{frames}/rendered", "Retrieve (WADO-RS)", "Retrieve frames rendered", s_pictures, s_pictureQuery);
-        yield return Get(Instance + "/frames/{frames}/thumbnail", "Retrieve (WADO-RS)", "Retrieve a thumbnail of frames", s_pictures, ["accept", "viewport"]);
         yield return Get(Instance + "/bulkdata/{**path}", "Retrieve (WADO-RS)", "Retrieve one bulk value", ["application/octet-stream"], ["accept"]);
-        yield return Get("/wado", "Retrieve (WADO-URI)", "Retrieve an instance by query parameters", ["image/jpeg", "application/dicom"],
-            ["requestType", "studyUID", "seriesUID", "objectUID", "contentType", "transferSyntax", "frameNumber", "rows", "columns", "region", "windowCenter", "windowWidth", "imageQuality"]);
-        yield return Get(Study + "/skeleton", "Extension of Retrieve", "What a viewer needs first: series, counts, first and middle instances", ["application/json"], []);
-        yield return Get(Study + "/tree", "Extension of Retrieve", "Series and instances of a study in one answer", ["application/json"], []);
     }
 
     private static IEnumerable<WebResource> Others()
