@@ -100,7 +100,7 @@ public sealed partial class FileBlobStore : IBlobStore
     {
         ct.ThrowIfCancellationRequested();
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
-        if (!IsKey(key)) throw new BlobNotFoundException(Name, key);
+        if (!BlobKey.IsValid(key)) throw new BlobNotFoundException(Name, key);
         try
         {
             return ValueTask.FromResult<Stream>(new FileRangeStream(PathOf(key), offset, length));
@@ -119,7 +119,7 @@ public sealed partial class FileBlobStore : IBlobStore
     public ValueTask DeleteAsync(string key, CancellationToken ct = default)
     {
         ct.ThrowIfCancellationRequested();
-        if (!IsKey(key)) return ValueTask.CompletedTask;
+        if (!BlobKey.IsValid(key)) return ValueTask.CompletedTask;
         try
         {
             // Not flushed: a blob that a power cut brings back is an orphan, and the sweep deletes it again.
@@ -139,7 +139,7 @@ public sealed partial class FileBlobStore : IBlobStore
     public ValueTask<BlobStat?> StatAsync(string key, CancellationToken ct = default)
     {
         ct.ThrowIfCancellationRequested();
-        if (!IsKey(key)) return ValueTask.FromResult<BlobStat?>(null);
+        if (!BlobKey.IsValid(key)) return ValueTask.FromResult<BlobStat?>(null);
         try
         {
             return ValueTask.FromResult(Stat(new FileInfo(PathOf(key))));
@@ -165,7 +165,7 @@ public sealed partial class FileBlobStore : IBlobStore
                 foreach (string key in Names(Path.Combine(_options.Folder, outer, inner), folders: false))
                 {
                     ct.ThrowIfCancellationRequested();
-                    if (!IsKey(key) || string.CompareOrdinal(key, afterKey) <= 0) continue;
+                    if (!BlobKey.IsValid(key) || string.CompareOrdinal(key, afterKey) <= 0) continue;
                     if (Stat(new FileInfo(PathOf(key))) is { } stat) yield return stat;
                 }
             }
@@ -205,8 +205,6 @@ public sealed partial class FileBlobStore : IBlobStore
     }
 
     private string PathOf(string key) => Path.Combine(_options.Folder, key[..2], key[2..4], key);
-
-    private static bool IsKey(string key) => key.Length == 32 && !key.AsSpan().ContainsAnyExcept(s_digits);
 
     private static BlobStat? Stat(FileInfo file) =>
         file.Exists ? new BlobStat(file.Name, file.Length, new DateTimeOffset(file.LastWriteTimeUtc, TimeSpan.Zero)) : null;

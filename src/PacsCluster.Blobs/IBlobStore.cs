@@ -1,3 +1,6 @@
+using System.Buffers;
+using System.Security.Cryptography;
+
 namespace PacsCluster.Blobs;
 
 /// <summary>
@@ -44,6 +47,20 @@ public interface IBlobStore : IAsyncDisposable
     /// <exception cref="BlobStoreUnavailableException">The medium cannot be reached or refuses for now.</exception>
     ValueTask<BlobStat?> StatAsync(string key, CancellationToken ct = default);
 
+    /// <summary>The tiers that this store has; <see cref="BlobTier.Hot"/> alone where it has no choice.</summary>
+    IReadOnlyCollection<BlobTier> Tiers => [BlobTier.Hot];
+
+    /// <summary>Moves a blob to another tier. From <see cref="BlobTier.Archive"/> it comes back in hours: until then <see cref="StatAsync"/> says Archive
+    /// and reading throws <see cref="BlobOfflineException"/>.</summary>
+    /// <exception cref="ArgumentException">The store has no such tier.</exception>
+    /// <exception cref="BlobNotFoundException">No such blob.</exception>
+    /// <exception cref="BlobStoreUnavailableException">The medium cannot be reached or refuses for now.</exception>
+    async ValueTask SetTierAsync(string key, BlobTier tier, CancellationToken ct = default)
+    {
+        if (tier != BlobTier.Hot) throw new ArgumentException($"store '{Name}' has no tier {tier}", nameof(tier));
+        if (await StatAsync(key, ct) is null) throw new BlobNotFoundException(Name, key);
+    }
+
     /// <summary>All blobs in ordinal order of their keys, for sweeps: what was there when the listing started is listed, what comes or goes
     /// meanwhile may or may not be. Memory is bounded whatever the number of blobs.</summary>
     /// <param name="afterKey">Continue behind this key; null from the start.</param>
@@ -89,4 +106,30 @@ public abstract class BlobWriter : IAsyncDisposable
 /// <param name="Key">Key.</param>
 /// <param name="Length">Bytes.</param>
 /// <param name="LastModified">When it was committed, by the medium's clock.</param>
-public sealed record BlobStat(string Key, long Length, DateTimeOffset LastModified);
+/// <param name="Tier">Where it lies.</param>
+public sealed record BlobStat(string Key, long Length, DateTimeOffset LastModified, BlobTier Tier = BlobTier.Hot);
+
+/// <summary>How soon a blob can be read, against what keeping it costs.</summary>
+public enum BlobTier
+{
+    /// <summary>At once.</summary>
+    Hot,
+
+    /// <summary>At once; cheaper to keep, dearer to read.</summary>
+    Cool,
+
+    /// <summary>Only hours after it was asked back.</summary>
+    Archive,
+}
+
+/// <summary>The keys of blobs.</summary>
+internal static class BlobKey
+{
+    private static readonly SearchValues<char> s_digits = SearchValues.Create("0123456789abcdef");
+
+    /// <summary>A new one, all of it random.</summary>
+    public static string New() => RandomNumberGenerator.GetHexString(32, lowercase: true);
+
+    /// <summary>Whether a text can be a key: anything else names no blob.</summary>
+    public static bool IsValid(ReadOnlySpan<char> text) => text.Length == 32 && !text.ContainsAnyExcept(s_digits);
+}
