@@ -1,9 +1,11 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using PacsCluster.Imaging;
 using PacsCluster.Server;
 using PacsCluster.Server.Commands;
 using PacsCluster.Server.Options;
 
+if (CodecWorkerHost.TryRun(args) is { } exitCode) return exitCode;
 try
 {
     ParseResult parsed = CommandTree.Build().Parse(args);

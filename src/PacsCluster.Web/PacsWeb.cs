@@ -11,14 +11,13 @@ namespace PacsCluster.Web;
 /// <summary>Puts DICOMweb (PS3.18) into a host: services first, then the routes.</summary>
 public static class PacsWeb
 {
-    /// <summary>Adds the services of DICOMweb. The host must have an ICatalog and, of one Archive, the Ingest, Retrieve, Metadata, ChangeFeed and Deletion.</summary>
+    /// <summary>Adds the services of DICOMweb. The host must have an ICatalog and, of one Archive, the Ingest, Retrieve, Metadata, ChangeFeed, Deletion and Codecs.</summary>
     /// <param name="services">The host's services.</param>
     /// <param name="options">Valid options: see <see cref="WebOptions.Validate"/>.</param>
     public static IServiceCollection AddPacsWeb(this IServiceCollection services, WebOptions options)
     {
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton(options);
-        services.TryAddSingleton(_ => new FrameCodecs(new CodecOptions()));
         services.AddSingleton(s => new PictureMaker(s.GetRequiredService<Retrieve>(), s.GetRequiredService<ICatalog>(), s.GetRequiredService<FrameCodecs>(), options.ThumbnailCacheBytes));
         services.AddSingleton<ServiceRoot>();
         services.AddRetrieve();

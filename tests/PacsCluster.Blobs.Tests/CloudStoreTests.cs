@@ -28,7 +28,7 @@ public abstract class CloudStoreTests : BlobStoreConformance
         await using FaultProxy proxy = await FaultProxy.StartAsync(await ServerAsync());
         await using IBlobStore store = Open(proxy.Address, timeoutSeconds: 60);
         string key = await PutAsync(store, Noise(PartBytes));
-        Assert.Single(proxy.Requests.Distinct());
+        Assert.True(proxy.Requests.Distinct().Count() == 1, string.Join("\n", proxy.Requests));
         Assert.Equal(Noise(PartBytes), await GetAsync(Store, key));
     }
 

@@ -1,6 +1,5 @@
 using Npgsql;
 using PacsCluster.Catalog.Postgres;
-using PacsCluster.Dicom;
 
 namespace PacsCluster.Catalog.Tests;
 

@@ -15,7 +15,7 @@ public sealed class PostgresFailoverTests
         await using PostgresServer server = await PostgresServer.StartAsync();
         string connectionString = server.ConnectionString(await server.CreateDatabaseAsync());
         await using PostgresCatalog catalog = await PostgresFixture.OpenAsync(connectionString);
-        var load = new Load(catalog);
+        using var load = new Load(catalog);
         for (int crash = 0; crash < 3; crash++)
         {
             await load.WaitForMoreAsync(20);
@@ -37,7 +37,7 @@ public sealed class PostgresFailoverTests
         string database = await first.CreateDatabaseAsync();
         await using PostgresCatalog catalog = await PostgresFixture.OpenAsync(
             $"Host=127.0.0.1:{second.Port},127.0.0.1:{first.Port};Username=postgres;Database={database}");
-        var load = new Load(catalog);
+        using var load = new Load(catalog);
         await load.WaitForMoreAsync(20);
         await first.CrashAsync();
         await second.PromoteAsync();
@@ -46,7 +46,7 @@ public sealed class PostgresFailoverTests
     }
 
     /// <summary>Writers that store one instance after another, each into a study of its own, and remember what was acknowledged.</summary>
-    private sealed class Load
+    private sealed class Load : IDisposable
     {
         private readonly PostgresCatalog _catalog;
         private readonly CancellationTokenSource _stop = new();
@@ -83,6 +83,10 @@ public sealed class PostgresFailoverTests
             Assert.Empty(await _catalog.FindWrongCountsAsync(Ct).ToListAsync(Ct));
             List<OutboxRow> feed = await _catalog.ReadOutboxAsync(0, int.MaxValue, Ct).ToListAsync(Ct);
             Assert.Equal(Enumerable.Range(1, _acknowledged.Count).Select(i => (long)i), feed.Select(e => e.Sequence));
+        }
+
+        public void Dispose()
+        {
             _stop.Dispose();
             _stored.Dispose();
         }

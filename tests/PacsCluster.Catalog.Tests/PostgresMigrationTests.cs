@@ -36,12 +36,12 @@ public sealed class PostgresMigrationTests(PostgresFixture postgres)
                     await archive.StoreAsync((0x0020_000D, $"1.2.{worker}"), (0x0020_000E, $"1.2.{worker}.1"), (0x0008_0018, $"1.2.{worker}.1.{i}"), (0x0010_0020, $"P{worker}"));
                     Interlocked.Increment(ref stored);
                 }
-            })),
+            }, Ct)),
             Task.Run(async () =>
             {
                 SearchRequest request = CatalogConformance.Request(QueryLevel.Study, CatalogConformance.Identifier("00100010=*mith*", 0x0020_000D));
                 while (!stop.IsCancellationRequested) Interlocked.Add(ref found, await old.SearchAsync(request, Ct).CountAsync(Ct));
-            }),
+            }, Ct),
         ];
         // Three nodes of the new version start at once.
         PostgresCatalog[] nodes = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => OpenAsync(connectionString, upTo: null)));

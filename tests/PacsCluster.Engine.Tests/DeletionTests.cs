@@ -1,4 +1,3 @@
-using PacsCluster.Blobs;
 using PacsCluster.Catalog;
 using PacsCluster.Testing;
 

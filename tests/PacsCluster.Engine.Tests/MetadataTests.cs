@@ -1,6 +1,5 @@
 using System.IO.Compression;
 using System.Text;
-using PacsCluster.Catalog;
 using PacsCluster.Dicom;
 using PacsCluster.Testing;
 

@@ -10,9 +10,9 @@ public sealed class RulesTests
     public static TheoryData<string> Scripts => [.. Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "testdata"), "C-*.txt").Select(f => Path.GetFileName(f)).Order()];
 
     [Theory, MemberData(nameof(Scripts))]
-    public void Script(string file)
+    public async Task Script(string file)
     {
-        var world = new World();
+        await using var world = new World();
         var options = new EngineOptions();
         foreach (ScriptLine line in ScriptLine.Read(file))
         {
@@ -42,7 +42,7 @@ public sealed class RulesTests
     }
 
     /// <summary>What a catalog would have after each batch, kept in dictionaries.</summary>
-    private sealed class World
+    private sealed class World : IAsyncDisposable
     {
         private static readonly DateTimeOffset s_now = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
@@ -133,6 +133,8 @@ public sealed class RulesTests
                 if (line[what] is { } expected) Assert.True(expected == $"{count}", $"{where}\nthere are {count} {what}");
             }
         }
+
+        public ValueTask DisposeAsync() => _loaded?.DisposeAsync() ?? ValueTask.CompletedTask;
 
         private BatchPlan Plan()
         {

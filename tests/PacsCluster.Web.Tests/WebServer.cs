@@ -78,7 +78,7 @@ internal sealed class WebServer : IAsyncDisposable
             kestrel.Listen(IPAddress.Loopback, 0, listen => http = listen);
         });
         builder.Services.AddRoutingCore();
-        builder.Services.AddSingleton(archive.Ingest).AddSingleton(archive.Retrieve).AddSingleton(archive.Metadata).AddSingleton(archive.ChangeFeed).AddSingleton(archive.Deletion).AddSingleton(wrap is null ? catalog : wrap(catalog));
+        builder.Services.AddSingleton(archive.Ingest).AddSingleton(archive.Retrieve).AddSingleton(archive.Metadata).AddSingleton(archive.ChangeFeed).AddSingleton(archive.Deletion).AddSingleton(archive.Codecs).AddSingleton(wrap is null ? catalog : wrap(catalog));
         builder.Services.AddPacsDimse(dimse);
         builder.Services.AddPacsWeb(options);
         WebApplication app = builder.Build();

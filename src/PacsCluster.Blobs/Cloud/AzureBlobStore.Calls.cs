@@ -62,8 +62,8 @@ public sealed partial class AzureBlobStore
         {
             var options = new BlobUploadOptions
             {
-                // One request up to a part: the buffer is at hand, and can be sent again.
-                TransferOptions = new StorageTransferOptions { InitialTransferSize = store._options.PartBytes, MaximumTransferSize = store._options.PartBytes, MaximumConcurrency = 1 },
+                // One request up to a part (the library wants it to be less than this): the buffer is at hand, and can be sent again.
+                TransferOptions = new StorageTransferOptions { InitialTransferSize = store._options.PartBytes + 1L, MaximumTransferSize = store._options.PartBytes, MaximumConcurrency = 1 },
             };
             await store.CallAsync("a blob cannot be written", null, () => blob.UploadAsync(AsStream(whole), options, ct), ct);
         }

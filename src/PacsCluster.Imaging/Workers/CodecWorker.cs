@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -19,18 +20,21 @@ internal sealed class CodecWorker : IDisposable
         _from = process.StandardOutput.BaseStream;
     }
 
-    /// <summary>Starts one: this assembly, by the runtime that runs us.</summary>
+    /// <summary>Starts one: the program that we are where it can be one (<see cref="CodecWorkerHost"/>), else this assembly by the runtime that runs us.</summary>
     /// <param name="options">Limits.</param>
     public static CodecWorker Start(CodecOptions options)
     {
-        string assembly = Path.Combine(AppContext.BaseDirectory, "PacsCluster.Imaging.dll");
-        var start = new ProcessStartInfo(RuntimeHost())
+        Assembly? entry = Assembly.GetEntryAssembly();
+        bool isHost = entry?.GetCustomAttributes<AssemblyMetadataAttribute>().Any(a => a.Key == "CodecWorker") == true;
+        bool isApphost = isHost && Path.GetFileName(Environment.ProcessPath) is { } name && (name == entry!.GetName().Name || name == entry.GetName().Name + ".exe");
+        var start = new ProcessStartInfo(isApphost ? Environment.ProcessPath! : RuntimeHost())
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             WorkingDirectory = AppContext.BaseDirectory,
         };
-        start.ArgumentList.Add(assembly);
+        if (!isApphost) start.ArgumentList.Add(isHost ? entry!.Location : Path.Combine(AppContext.BaseDirectory, "PacsCluster.Imaging.dll"));
+        if (isHost) start.ArgumentList.Add(CodecWorkerHost.Command);
         start.ArgumentList.Add((4L * options.FrameMaxBytes + (1L << 30)).ToString(CultureInfo.InvariantCulture));
         if (options.LibraryFolder is { } folder) start.ArgumentList.Add(folder);
         // One thread that waits in C: no collector threads, nothing to measure, no diagnostics socket.

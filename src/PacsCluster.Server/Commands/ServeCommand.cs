@@ -39,7 +39,7 @@ internal static class ServeCommand
         using ILoggerFactory loggers = LoggerFactory.Create(b => Loggers.Configure(b, options.Log));
         await using Node node = await Node.OpenAsync(options, loggers, start: true, ct, serves: true);
         builder.Services.AddSingleton(node.Archive.Ingest).AddSingleton(node.Archive.Retrieve).AddSingleton(node.Archive.Metadata).AddSingleton(node.Archive.ChangeFeed).AddSingleton(node.Archive.Deletion)
-            .AddSingleton(node.Archive.Completion).AddSingleton<ICatalog>(node.Catalog);
+            .AddSingleton(node.Archive.Completion).AddSingleton(node.Archive.Codecs).AddSingleton<ICatalog>(node.Catalog);
         bool listening = false;
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {

@@ -6,9 +6,6 @@ public static class WebResources
     private const string Study = "/studies/{study}", Series = Study + "/series/{series}", Instance = Series + "/instances/{instance}";
     private const string Json = "application/dicom+json", Xml = "multipart/related; type=\"application/dicom+xml\"", Problem = "application/json";
 
-    private static readonly string[] s_metadata = [Json, Xml];
-    private static readonly string[] s_pictures = ["image/jpeg", "image/png", "image/gif"];
-    private static readonly string[] s_pictureQuery = ["accept", "quality", "viewport", "window", "annotation"];
     private static readonly string[] s_searchQuery = ["{attributeID}", "includefield", "limit", "offset", "orderby", "fuzzymatching", "accept"];
     private static readonly string[] s_instances = ["multipart/related; type=\"application/dicom\""];
     private static readonly string[] s_bulk = ["multipart/related; type=\"application/octet-stream\""];

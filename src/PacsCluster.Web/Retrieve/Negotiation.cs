@@ -28,11 +28,10 @@ internal static class Negotiation
             {
                 if (one.Uid == "*" || one.Uid == stored.Uid || (one.Uid is null && (PixelMediaTypes.IsLossy(stored.Uid) || stored.Uid == PixelMediaTypes.Native))) return stored;
             }
-            foreach (AcceptedTransferSyntax one in group)
-            {
-                TransferSyntax target = TransferSyntax.FromUid(one.Uid ?? PixelMediaTypes.Native);
-                if (Engine.Retrieve.CanConvert(stored, target)) return target;
-            }
+            // Uncompressed before compressed: it costs no codec.
+            TransferSyntax? made = group.Select(one => TransferSyntax.FromUid(one.Uid ?? PixelMediaTypes.Native)).Where(target => Engine.Retrieve.CanConvert(stored, target))
+                .OrderBy(target => target.IsEncapsulated).FirstOrDefault();
+            if (made is not null) return made;
         }
         return null;
     }

@@ -4,7 +4,7 @@ using PacsCluster.Catalog;
 namespace PacsCluster.Web;
 
 /// <summary>WADO-URI (PS3.18 9; C-85): one instance by query parameters, for Weasis and older middleware.</summary>
-internal sealed class WadoUri(WebOptions options, ICatalog catalog, InstancesTransaction instances)
+internal sealed class WadoUri(WebOptions options, ICatalog catalog, InstancesTransaction instances, RenderedTransaction rendered)
 {
     private const string Dicom = "application/dicom";
 
@@ -23,7 +23,7 @@ internal sealed class WadoUri(WebOptions options, ICatalog catalog, InstancesTra
                 await instances.SendAsync(http, [instance], new Selection(new Offer(Dicom), [new AcceptedTransferSyntax(string.IsNullOrEmpty(syntax) ? null : syntax, 1)]));
                 break;
             case { } picture:
-                await RenderedTransaction.SendUriAsync(http, instance, picture);
+                await rendered.SendUriAsync(http, instance, picture);
                 break;
         }
     }

@@ -51,10 +51,12 @@ public class PushReaderTests
         // Two bytes a pixel in YBR_FULL_422, three when the writer did not subsample.
         Assert.Equal([0, 8], Offsets(Image(2, 2, 8, 2, 3, "YBR_FULL_422"), 16, out _));
         Assert.Equal([0, 12], Offsets(Image(2, 2, 8, 2, 3, "YBR_FULL_422"), 24, out _));
-        // One padding byte is allowed, anything else gives no table.
+        // Too long is padded; too short has the frames that begin in it.
         Assert.Equal([0], Offsets(Image(3, 3, 8, 1), 10, out _));
-        Assert.Empty(Offsets(Image(3, 3, 8, 1), 12, out _));
-        Assert.Empty(Offsets(Image(3, 3, 8, 2), 10, out _));
+        Assert.Equal([0], Offsets(Image(3, 3, 8, 1), 12, out _));
+        Assert.Equal([0, 9], Offsets(Image(3, 3, 8, 3), 10, out FrameLocation[] cut));
+        Assert.Equal([9, 1], cut.Select(f => f.Length));
+        Assert.Empty(Offsets(Image(3, 3, 8, 3), 0, out _));
         // 15 bits a frame: frames share bytes.
         Assert.Equal([0, 1], Offsets(Image(3, 5, 1, 2), 4, out FrameLocation[] bits));
         Assert.Equal([2, 3], bits.Select(b => b.Length));
