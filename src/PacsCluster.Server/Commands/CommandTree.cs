@@ -53,7 +53,7 @@ internal static class CommandTree
     private static void Serve(Command command)
     {
         Option<int?> dicomPort = new("--dicom-port") { Description = "TCP port for DICOM (default 11112)", HelpName = "N" };
-        Option<int?> httpPort = new("--http-port") { Description = "TCP port for the health page and /metrics (default 8080)", HelpName = "N" };
+        Option<int?> httpPort = new("--http-port") { Description = "TCP port for DICOMweb, the health page and /metrics (default 8080)", HelpName = "N" };
         Option<string> title = new("--aet") { Description = "Our AE title (default PACSCLUSTER)", HelpName = "NAME" };
         Option<string> bind = new("--bind") { Description = "IP address to listen on (default 127.0.0.1)", HelpName = "ADDRESS" };
         Option<string> beyond = new("--beyond-loopback") { Description = $"Needed to listen beyond loopback: the words \"{ServerOptions.BeyondLoopbackWords}\"", HelpName = "WORDS" };
