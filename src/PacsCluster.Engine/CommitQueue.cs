@@ -78,6 +78,24 @@ internal sealed class CommitQueue : IAsyncDisposable
         }
     }
 
+    /// <summary>Runs something between two batches, while nothing else is committed through the queue: what changes a study as a whole would else lose against a steady
+    /// stream of stores each time it tries.</summary>
+    /// <exception cref="ObjectDisposedException">The queue is stopped.</exception>
+    public async Task<T> AloneAsync<T>(Func<Task<T>> work)
+    {
+        var item = new Item(null);
+        if (!Enter(item)) await item.Turn.Task;
+        try
+        {
+            lock (_gate) _waiting.Dequeue();
+            return await work();
+        }
+        finally
+        {
+            HandOn();
+        }
+    }
+
     /// <summary>Takes no more, and waits for what is there.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -116,6 +134,11 @@ internal sealed class CommitQueue : IAsyncDisposable
             foreach (Item item in batch) item.Fail(StoreOutcomeKind.Failed, "processing failure", BlobFate.LeaveToSweep);
             _grains.Clear();
         }
+        HandOn();
+    }
+
+    private void HandOn()
+    {
         lock (_gate)
         {
             if (_waiting.TryPeek(out Item? next))
@@ -134,7 +157,7 @@ internal sealed class CommitQueue : IAsyncDisposable
         long bytes = 0;
         lock (_gate)
         {
-            while (batch.Count < _options.BatchMaxItems && _waiting.TryPeek(out Item? item))
+            while (batch.Count < _options.BatchMaxItems && _waiting.TryPeek(out Item? item) && item.HasCandidate)
             {
                 bytes += item.Candidate.HeldBytes;
                 if (bytes > _options.BatchMaxBytes && batch.Count > 0) break;
@@ -356,9 +379,12 @@ internal sealed class CommitQueue : IAsyncDisposable
         }
     }
 
-    private sealed class Item(Candidate candidate)
+    /// <param name="candidate">Null for what runs alone.</param>
+    private sealed class Item(Candidate? candidate)
     {
-        public Candidate Candidate { get; } = candidate;
+        public Candidate Candidate => candidate!;
+
+        public bool HasCandidate => candidate is not null;
 
         /// <summary>What its caller waits for. Continuations run elsewhere: a slow sender must not hold up who leads.</summary>
         public TaskCompletionSource<Turn> Turn { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -79,11 +79,11 @@ public sealed class Deletion : IDisposable
         {
             try
             {
-                return await TryRejectAsync(request, cancellationToken);
+                return await _queue.AloneAsync(() => TryRejectAsync(request, cancellationToken));
             }
             catch (VersionConflictException) when (attempt < ConflictRetries)
             {
-                // Somebody stores into the study: decide again on what there is now.
+                // Another node stores into the study: decide again on what there is now.
             }
         }
     }
