@@ -33,7 +33,7 @@ public sealed class StoreInteropTests
     {
         await using WebServer server = await WebServer.StartAsync();
         using var folder = new TempFolder();
-        // Implicit VR is left to the other direction: getscu has no way to refuse Explicit VR.
+        // Implicit VR is left to the other direction: getscu got Explicit VR here whatever it was told to propose.
         foreach (string name in s_files.Where(f => !f.EndsWith("rtplan.dcm", StringComparison.Ordinal)))
         {
             string path = Corpus.File(name);
