@@ -1,6 +1,5 @@
 """DICOMweb beside Orthanc with its DICOMweb plugin: STOW-RS of CT slices, QIDO-RS under eight clients. Bodies are sent by Python over plain sockets, searches are asked by
 wrk, whose own cost is small enough for a machine that it shares with the server."""
-import glob
 import http.client
 import json
 import os
@@ -20,26 +19,8 @@ STORE_TYPE = 'multipart/related; type="application/dicom"; boundary=' + BOUNDARY
 NAMED, MONTH = 800, 150
 
 
-class OrthancWeb(servers.Orthanc):
-    """Orthanc with its plugin; it answers at /dicom-web too."""
-
-    def command(self):
-        plugin = next(iter(glob.glob("/usr/share/orthanc/plugins/libOrthancDicomWeb.so") + glob.glob("/usr/lib/**/libOrthancDicomWeb.so*", recursive=True)), None)
-        if plugin is None:
-            raise SystemExit("the DICOMweb plugin is missing: apt-get install orthanc-dicomweb")
-        command = super().command()
-        with open(command[1]) as file:
-            options = json.load(file)
-        options["Plugins"] = [plugin]
-        options["HttpThreadsCount"] = 50
-        options["DicomWeb"] = {"Enable": True, "Root": "/dicom-web/", "EnableWado": True}
-        with open(command[1], "w") as file:
-            json.dump(options, file)
-        return command
-
-
 def web_servers(bench):
-    return [{servers.Orthanc: OrthancWeb}.get(s, s) for s in bench.servers if s in (servers.PacsCluster, servers.Orthanc)]
+    return [{servers.Orthanc: servers.OrthancWeb}.get(s, s) for s in bench.servers if s in (servers.PacsCluster, servers.Orthanc)]
 
 
 def bodies(folder, per_request):

@@ -186,6 +186,17 @@ class Orthanc(Server):
         return ["/usr/sbin/Orthanc", path]
 
 
+class OrthancWeb(Orthanc):
+    """Orthanc with its DICOMweb plugin; it answers at /dicom-web too."""
+    plugin = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
+    settings = {"Plugins": [plugin], "HttpThreadsCount": 50, "DicomWeb": {"Enable": True, "Root": "/dicom-web/", "EnableWado": True}}
+
+    def command(self):
+        if not os.path.exists(self.plugin):
+            raise SystemExit("the DICOMweb plugin is missing: apt-get install orthanc-dicomweb")
+        return super().command()
+
+
 class Dcmqrscp(Server):
     name = "dcmqrscp"
     title = "DCMQR"

@@ -17,11 +17,6 @@ FRAME = 'multipart/related; type="application/octet-stream"; transfer-syntax=*'
 JSON = "application/dicom+json"
 
 
-class OrthancWeb(servers.Orthanc):
-    """Orthanc with its DICOMweb plugin."""
-    settings = {"Plugins": ["/usr/share/orthanc/plugins/libOrthancDicomWeb.so"], "DicomWeb": {"Enable": True, "Root": "/dicom-web/"}}
-
-
 class PacsClusterWeb(servers.PacsCluster):
     """A study is complete after a second of quiet instead of a minute: waiting would only cost the benchmark's time."""
     settings = {"Engine": {"CompletionQuietPeriod": "1 s"}}
@@ -117,7 +112,7 @@ def files(bench, name, count, studies, rows):
 
 def loaded(bench, folder):
     """Both servers, holding the files."""
-    running = [server(bench.work) for server in (PacsClusterWeb, OrthancWeb) if any(server.name == s.name for s in bench.servers)]
+    running = [server(bench.work) for server in (PacsClusterWeb, servers.OrthancWeb) if any(server.name == s.name for s in bench.servers)]
     for server in running:
         server.start()
         sections.send(bench, server, folder, 4)
@@ -199,7 +194,7 @@ def metadata(bench):
                 if isinstance(server, PacsClusterWeb):
                     complete(client, uids[0])
                 times = []
-                for _ in range(3 if isinstance(server, OrthancWeb) else 30):
+                for _ in range(3 if isinstance(server, servers.OrthancWeb) else 30):
                     started = time.perf_counter()
                     status, _, size = client.get(path, JSON, "Accept-Encoding: gzip\r\n")
                     times.append((time.perf_counter() - started) * 1000)

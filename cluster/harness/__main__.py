@@ -16,7 +16,7 @@ from settings import DEFAULT_FOLDER, ROOT, SETTINGS, Problem, Settings
 def arguments_of(command, text):
     parser = argparse.ArgumentParser(prog="cluster/" + command, description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
     if command in ("up", "down", "status"):
-        parser.add_argument("--folder", default=DEFAULT_FOLDER, help="folder of the cluster: data, logs, pid files (default cluster/work/up)")
+        parser.add_argument("--folder", default=DEFAULT_FOLDER, help="folder of the cluster: data, logs, pid files (default cluster/local/up)")
     if command == "up":
         parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, see below; may be repeated")
         parser.epilog = "settings:\n" + "\n".join("  %-14s %s (default %s)" % (name, what, default) for name, (default, what) in SETTINGS.items())
@@ -35,7 +35,7 @@ def executable(given):
             raise Problem("%s cannot be executed" % given)
         return os.path.abspath(given)
     print("publishing the server", flush=True)
-    return publish(os.path.join(ROOT, "cluster", "work"))
+    return publish(os.path.join(ROOT, "cluster", "local"))
 
 
 def up():

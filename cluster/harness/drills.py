@@ -336,7 +336,7 @@ CLUSTER = {"node-kill": Drills.node_kill, "primary-kill": Drills.primary_kill, "
 def add_arguments(parser):
     parser.add_argument("drills", nargs="*", help="of %s (default: all)" % " ".join([*CLUSTER, *SINGLE]))
     parser.add_argument("--quick", action="store_true", help="fewer kills and shorter cuts: to see that it works")
-    parser.add_argument("--work", default=os.path.join(ROOT, "cluster", "work"), help="folder under which the drills put theirs (default cluster/work)")
+    parser.add_argument("--work", default=os.path.join(ROOT, "cluster", "local"), help="folder under which the drills put theirs (default cluster/local)")
 
 
 def table(rows):

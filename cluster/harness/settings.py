@@ -6,7 +6,7 @@ import re
 import socket
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-DEFAULT_FOLDER = os.path.join(ROOT, "cluster", "work", "up")
+DEFAULT_FOLDER = os.path.join(ROOT, "cluster", "local", "up")
 
 # Debian keeps servers where not every user's PATH looks.
 os.environ["PATH"] = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin"

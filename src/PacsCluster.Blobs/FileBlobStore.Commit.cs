@@ -101,14 +101,14 @@ public sealed partial class FileBlobStore
         public override ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken ct = default)
         {
             ct.ThrowIfCancellationRequested();
-            Guard(() => Append(bytes.Span));
+            Take(bytes.Span, writeAll: false);
             Length += bytes.Length;
             return ValueTask.CompletedTask;
         }
 
         public override void BeginCommit()
         {
-            Guard(WriteBuffer);
+            Take(default, writeAll: true);
             Durable.StartWriteOut(_file, _writtenOut, _written - _writtenOut);
             _writtenOut = _written;
         }
@@ -159,12 +159,13 @@ public sealed partial class FileBlobStore
             _state = State.Failed;
         }
 
-        private void Guard(Action write)
+        private void Take(ReadOnlySpan<byte> bytes, bool writeAll)
         {
             if (_state != State.Writing) throw new InvalidOperationException("the blob cannot be written any more");
             try
             {
-                write();
+                Append(bytes);
+                if (writeAll) WriteBuffer();
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {

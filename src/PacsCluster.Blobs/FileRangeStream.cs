@@ -3,11 +3,10 @@ using Microsoft.Win32.SafeHandles;
 namespace PacsCluster.Blobs;
 
 /// <summary>A range of a file, forward only. No buffer of its own: callers read in large pieces.</summary>
-internal sealed class FileRangeStream : Stream
+internal sealed class FileRangeStream : BlobRangeStream
 {
     private readonly SafeFileHandle _file;
     private readonly long _start;
-    private long _position;
 
     /// <summary>Opens; a range that passes the end is cut there.</summary>
     public FileRangeStream(string path, long offset, long length)
@@ -21,24 +20,12 @@ internal sealed class FileRangeStream : Stream
 
     public override long Length { get; }
 
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Position
-    {
-        get => _position;
-        set => throw new NotSupportedException();
-    }
-
     public override int Read(Span<byte> buffer)
     {
-        int wanted = (int)Math.Min(buffer.Length, Length - _position);
+        int wanted = Wanted(buffer.Length);
         if (wanted == 0) return 0;
-        int read = RandomAccess.Read(_file, buffer[..wanted], _start + _position);
-        _position += read;
+        int read = RandomAccess.Read(_file, buffer[..wanted], _start + Given);
+        Given += read;
         return read;
     }
 
@@ -46,23 +33,12 @@ internal sealed class FileRangeStream : Stream
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        int wanted = (int)Math.Min(buffer.Length, Length - _position);
+        int wanted = Wanted(buffer.Length);
         if (wanted == 0) return 0;
-        int read = await RandomAccess.ReadAsync(_file, buffer[..wanted], _start + _position, cancellationToken);
-        _position += read;
+        int read = await RandomAccess.ReadAsync(_file, buffer[..wanted], _start + Given, cancellationToken);
+        Given += read;
         return read;
     }
-
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override void Flush() { }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {

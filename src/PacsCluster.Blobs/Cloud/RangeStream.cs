@@ -18,14 +18,13 @@ internal sealed record RangeAnswer(Stream Body, long Length, IDisposable? Owner)
 
 /// <summary>A range of a blob behind HTTP, forward only. A connection that breaks or falls silent is opened again where it broke: the blob cannot have
 /// changed. As many times in a row as a request is retried; every byte that comes counts the tries anew.</summary>
-internal sealed class RangeStream : Stream
+internal sealed class RangeStream : BlobRangeStream
 {
     private readonly Func<long, long, CancellationToken, Task<RangeAnswer>> _open;
     private readonly Func<Exception, Exception> _fault;
     private readonly CloudBlobStoreOptions _options;
     private readonly long _offset;
     private RangeAnswer? _answer;
-    private long _position;
 
     private RangeStream(Func<long, long, CancellationToken, Task<RangeAnswer>> open, Func<Exception, Exception> fault, CloudBlobStoreOptions options, long offset, RangeAnswer first)
     {
@@ -45,21 +44,9 @@ internal sealed class RangeStream : Stream
 
     public override long Length { get; }
 
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Position
-    {
-        get => _position;
-        set => throw new NotSupportedException();
-    }
-
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        int wanted = (int)Math.Min(buffer.Length, Length - _position);
+        int wanted = Wanted(buffer.Length);
         if (wanted == 0) return 0;
         for (int tries = 0; ; tries++)
         {
@@ -67,10 +54,10 @@ internal sealed class RangeStream : Stream
             limit.CancelAfter(_options.Timeout);
             try
             {
-                _answer ??= await _open(_offset + _position, Length - _position, cancellationToken);
+                _answer ??= await _open(_offset + Given, Length - Given, cancellationToken);
                 int read = await _answer.Body.ReadAsync(buffer[..wanted], limit.Token);
-                if (read == 0) throw new EndOfStreamException($"the answer ended after {_position} of {Length} bytes");
-                _position += read;
+                if (read == 0) throw new EndOfStreamException($"the answer ended after {Given} of {Length} bytes");
+                Given += read;
                 return read;
             }
             catch (Exception e) when (e is not BlobNotFoundException and not BlobStoreUnavailableException && !cancellationToken.IsCancellationRequested)
@@ -81,20 +68,6 @@ internal sealed class RangeStream : Stream
             }
         }
     }
-
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    // On the pool, because the caller's thread may be the one that the awaited work would go on.
-    public override int Read(byte[] buffer, int offset, int count) => Task.Run(() => ReadAsync(buffer, offset, count, CancellationToken.None)).GetAwaiter().GetResult();
-
-    public override void Flush() { }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     public override async ValueTask DisposeAsync()
     {

@@ -4,7 +4,7 @@ using System.Security.Cryptography;
 namespace PacsCluster.Blobs;
 
 /// <summary>Decrypts chunk by chunk as the caller pulls; nothing is given out that was not authenticated. Owns the stream under it.</summary>
-internal sealed class UnsealingStream : Stream
+internal sealed class UnsealingStream : BlobRangeStream
 {
     private readonly Stream _sealed;
     private readonly AesGcm _cipher;
@@ -14,7 +14,6 @@ internal sealed class UnsealingStream : Stream
     private readonly byte[] _chunk = ArrayPool<byte>.Shared.Rent(Envelope.SealedChunkBytes);
     private long _number;
     private long _sealedLeft;
-    private long _position;
     private int _at;
     private int _end;
     private bool _mustCheckEmpty;
@@ -45,18 +44,6 @@ internal sealed class UnsealingStream : Stream
 
     public override long Length { get; }
 
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Position
-    {
-        get => _position;
-        set => throw new NotSupportedException();
-    }
-
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         if (_mustCheckEmpty)
@@ -64,29 +51,15 @@ internal sealed class UnsealingStream : Stream
             await NextAsync(cancellationToken);
             _mustCheckEmpty = false;
         }
-        int wanted = (int)Math.Min(buffer.Length, Length - _position);
+        int wanted = Wanted(buffer.Length);
         if (wanted == 0) return 0;
         if (_end == 0 || _at >= _end) await NextAsync(cancellationToken);
         int taken = Math.Min(wanted, _end - _at);
         _chunk.AsSpan(_at, taken).CopyTo(buffer.Span);
         _at += taken;
-        _position += taken;
+        Given += taken;
         return taken;
     }
-
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    // On the pool, because the caller's thread may be the one that the awaited work would go on.
-    public override int Read(byte[] buffer, int offset, int count) => Task.Run(() => ReadAsync(buffer, offset, count, CancellationToken.None)).GetAwaiter().GetResult();
-
-    public override void Flush() { }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     public override async ValueTask DisposeAsync()
     {
