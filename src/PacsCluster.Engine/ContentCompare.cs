@@ -6,7 +6,7 @@ using PacsCluster.Catalog;
 namespace PacsCluster.Engine;
 
 /// <summary>Finds out whether two blobs hold the same data set. The digest of a whole blob also covers its File Meta Information, which names the
-/// sender: equal digests settle it, different lengths of the data sets settle it, and only the rest is read. Belongs to one batch.</summary>
+/// sender: equal SHA-256 settle it, different lengths of the data sets settle it, and only the rest is read. Belongs to one batch.</summary>
 internal sealed class ContentCompare(IBlobStore blobs)
 {
     private const int BufferBytes = 256 * 1024;
@@ -21,13 +21,13 @@ internal sealed class ContentCompare(IBlobStore blobs)
             long length = candidate.Length - candidate.DataSetOffset;
             foreach (StoredInstance one in known)
             {
-                if (one.Instance.Length - one.Instance.DataSetOffset != length || SameBlobs(one.Blob.Sha256, candidate.Sha256)) continue;
+                if (one.Instance.Length - one.Instance.DataSetOffset != length || SameBlobs(one.Blob.Digest, candidate.Digest)) continue;
                 await DigestAsync(one.Location.StoreKey, one.Instance.Offset + one.Instance.DataSetOffset, length, cancellationToken);
                 await DigestAsync(candidate.StoreKey, candidate.DataSetOffset, length, cancellationToken);
             }
             foreach (Candidate other in candidates)
             {
-                if (ReferenceEquals(other, candidate) || other.Length - other.DataSetOffset != length || SameBlobs(other.Sha256, candidate.Sha256)) continue;
+                if (ReferenceEquals(other, candidate) || other.Length - other.DataSetOffset != length || SameBlobs(other.Digest, candidate.Digest)) continue;
                 await DigestAsync(other.StoreKey, other.DataSetOffset, length, cancellationToken);
                 await DigestAsync(candidate.StoreKey, candidate.DataSetOffset, length, cancellationToken);
             }
@@ -39,12 +39,13 @@ internal sealed class ContentCompare(IBlobStore blobs)
     public bool IsSame(StoredInstance known, Candidate candidate)
     {
         if (known.Instance.Length - known.Instance.DataSetOffset != candidate.Length - candidate.DataSetOffset) return false;
-        if (SameBlobs(known.Blob.Sha256, candidate.Sha256)) return true;
+        if (SameBlobs(known.Blob.Digest, candidate.Digest)) return true;
         return _digests.GetValueOrDefault(known.Location.StoreKey) is { } left && _digests.GetValueOrDefault(candidate.StoreKey) is { } right
             && left.AsSpan().SequenceEqual(right);
     }
 
-    private static bool SameBlobs(ReadOnlyMemory<byte> left, ReadOnlyMemory<byte> right) => left.Span.SequenceEqual(right.Span);
+    // A checksum of 32 bits notices accidents; that two blobs are the same it cannot say.
+    private static bool SameBlobs(ReadOnlyMemory<byte> left, ReadOnlyMemory<byte> right) => left.Length == SHA256.HashSizeInBytes && left.Span.SequenceEqual(right.Span);
 
     private async Task DigestAsync(string key, long offset, long length, CancellationToken cancellationToken)
     {

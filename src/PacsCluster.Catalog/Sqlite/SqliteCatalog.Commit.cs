@@ -140,7 +140,7 @@ public sealed partial class SqliteCatalog
     {
         foreach (BlobRow row in changes.NewBlobs)
         {
-            database.Prepare("INSERT INTO blob (blob_key, length, sha256, created_at) VALUES (?, ?, ?, ?)").Bind(row.Key).Bind(row.Length).Bind(row.Sha256).Bind(row.CreatedAt).Run();
+            database.Prepare("INSERT INTO blob (blob_key, length, sha256, created_at) VALUES (?, ?, ?, ?)").Bind(row.Key).Bind(row.Length).Bind(row.Digest).Bind(row.CreatedAt).Run();
         }
         foreach (BlobCopyRow row in changes.NewCopies)
         {
