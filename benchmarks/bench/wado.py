@@ -156,6 +156,7 @@ def studies(bench):
     finally:
         for server in running:
             server.stop()
+    uploads = [files(bench, name, count, 1, 512)[0] for name in ("study", "upload")]
     folder, uids = files(bench, "eight", 8 * (25 if bench.quick else 2000), 8, 512)
     for server in loaded(bench, folder):
         try:
@@ -165,15 +166,36 @@ def studies(bench):
             server.watch.peak_bytes = 0
             started = time.monotonic()
             threads = [threading.Thread(target=download, args=(server.http_port, uid)) for uid in uids]
+            threads.append(threading.Thread(target=upload, args=(bench, server, uploads)))
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
             server.watch.sample()
-            bench.add("peak memory while eight clients retrieve %d CT each, MB" % (25 if bench.quick else 2000), server.name, server.watch.peak_bytes / 1e6)
+            bench.add("peak memory while eight clients retrieve %d CT each and one stores %d in one request, MB" % (25 if bench.quick else 2000, 2 * count), server.name, server.watch.peak_bytes / 1e6)
             sections.say("%-18s eight clients: %.0f s, peak %.0f MB" % (server.name, time.monotonic() - started, server.watch.peak_bytes / 1e6))
         finally:
             server.stop()
+
+
+def upload(bench, server, folders):
+    """One store request of all files of some folders, sent file by file."""
+    paths = [os.path.join(folder, name) for folder in folders for name in sorted(os.listdir(folder)) if name.endswith(".dcm")]
+    head, end = b"--upload\r\nContent-Type: application/dicom\r\n\r\n", b"--upload--\r\n"
+    length = sum(len(head) + os.path.getsize(path) + 2 for path in paths) + len(end)
+    with socket.create_connection(("127.0.0.1", server.http_port), timeout=600) as connection:
+        connection.sendall(('POST /dicom-web/studies HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/dicom+json\r\nContent-Type: multipart/related; '
+                            'type="application/dicom"; boundary=upload\r\nContent-Length: %d\r\nConnection: close\r\n\r\n' % length).encode())
+        for path in paths:
+            with open(path, "rb") as file:
+                connection.sendall(head + file.read() + b"\r\n")
+        connection.sendall(end)
+        answer = b""
+        while got := connection.recv(65536):
+            answer += got
+    status = answer.split(b" ", 2)[1:2]
+    if status != [b"200"] or answer.count(b'"00081199"') == 0:
+        bench.remark("%s: storing %d instances in one request answers %s" % (server.name, len(paths), answer[:200]))
 
 
 def download(port, study):
@@ -231,6 +253,22 @@ end
 """
 
 
+def rate_of(bench, server, paths, accept, seconds):
+    """Answers a second to eight clients that ask for one path after the other, by wrk."""
+    if not shutil.which("wrk"):
+        raise SystemExit("wrk is missing: apt-get install wrk")
+    listing, script = os.path.join(server.folder, "paths.txt"), os.path.join(server.folder, "paths.lua")
+    with open(listing, "w") as file:
+        file.write("\n".join(paths))
+    with open(script, "w") as file:
+        file.write(SCRIPT % (listing, accept))
+    said = subprocess.run(["wrk", "-t1", "-c8", "-d", "%ds" % seconds, "-s", script, "http://127.0.0.1:%d" % server.http_port],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
+    if "Non-2xx" in said:
+        bench.remark("%s: not every answer to %s was 200" % (server.name, paths[0]))
+    return float(re.search(r"Requests/sec:\s*([0-9.]+)", said).group(1))
+
+
 def frames(bench):
     """One native frame of 512 x 512, from random instances of 200: one client, then eight (wrk)."""
     folder, uids = files(bench, "frames", 200, 1, 512)
@@ -240,13 +278,7 @@ def frames(bench):
         for server in running:
             series = series_of(server, uids[0])
             paths = ["studies/%s/series/%s/instances/%s/frames/1" % (uids[0], series, one) for one in instances_of(server, uids[0])]
-            listing = os.path.join(server.folder, "paths.txt")
             source.shuffle(paths)
-            with open(listing, "w") as file:
-                file.write("\n".join("/dicom-web/" + path for path in paths))
-            script = os.path.join(server.folder, "frames.lua")
-            with open(script, "w") as file:
-                file.write(SCRIPT % (listing, FRAME))
             for _ in range(bench.rounds):
                 client, times = Client(server.http_port), []
                 for number in range(200 if bench.quick else 2000):
@@ -258,14 +290,7 @@ def frames(bench):
                     bench.remark("%s: a frame answers %d with %d bytes" % (server.name, status, size))
                 bench.add("one native frame 512 × 512, p50, ms", server.name, sections.percentile(times, 0.5))
                 bench.add("one native frame 512 × 512, p99, ms", server.name, sections.percentile(times, 0.99))
-                if not shutil.which("wrk"):
-                    bench.remark("wrk is missing (apt-get install wrk): frames by eight clients were not measured")
-                    continue
-                said = subprocess.run(["wrk", "-t1", "-c8", "-d", "2s" if bench.quick else "10s", "-s", script, "http://127.0.0.1:%d" % server.http_port],
-                                      stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
-                if "Non-2xx" in said:
-                    bench.remark("%s: not every frame was answered with 200" % server.name)
-                rate = float(re.search(r"Requests/sec:\s*([0-9.]+)", said).group(1))
+                rate = rate_of(bench, server, ["/dicom-web/" + path for path in paths], FRAME, 2 if bench.quick else 10)
                 bench.add("native frames by eight clients, frames/s", server.name, rate)
                 sections.say("%-18s frames: p50 %.2f, p99 %.2f ms; eight clients %.0f/s" % (server.name, sections.percentile(times, 0.5), sections.percentile(times, 0.99), rate))
     finally:

@@ -10,6 +10,9 @@ public sealed class CodecMeasureTests
 {
     private const int Frames = 40;
 
+    // Short turns, and many: the machine's speed drifts within seconds.
+    private const int Rounds = 15, DecodesPerRound = 10;
+
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -29,9 +32,11 @@ public sealed class CodecMeasureTests
             EncodedFrame encoded = await codecs.EncodeAsync(syntax, image, new EncodeOptions(), Cancel);
             string file = folder.At(kind);
             await File.WriteAllBytesAsync(file, encoded.Bytes.ToArray(), Cancel);
-            for (int round = 0; round < 3; round++)
+            // The worker has started, and its pages are there, as the library's are after its first frames.
+            _ = await MedianAsync(codecs, syntax, encoded.Format, encoded.Bytes);
+            for (int round = 0; round < Rounds; round++)
             {
-                ToolResult theirs = await Tool.RunAsync(harness, [kind, file, $"{Frames}"], 120);
+                ToolResult theirs = await Tool.RunAsync(harness, [kind, file, $"{DecodesPerRound}"], 120);
                 lines.Add($"decode {title} 512x512x12, ms\tlibrary from C\t{theirs.Output.Trim()}");
                 lines.Add(Line($"decode {title} 512x512x12, ms", "PacsCluster", await MedianAsync(codecs, syntax, encoded.Format, encoded.Bytes)));
             }
@@ -42,7 +47,7 @@ public sealed class CodecMeasureTests
         Assert.Equal(0, (await Tool.RunAsync("dcmcjpeg", ["+e1", native, lossless])).ExitCode);
         foreach ((string title, string tool, string file) in new[] { ("RLE", "dcmdrle", rle), ("lossless JPEG", "dcmdjpeg", lossless) })
         {
-            for (int round = 0; round < 3; round++)
+            for (int round = 0; round < Rounds; round++)
             {
                 long start = Stopwatch.GetTimestamp();
                 Assert.Equal(0, (await Tool.RunAsync(tool, [file, output])).ExitCode);
@@ -62,14 +67,14 @@ public sealed class CodecMeasureTests
     private static async Task<double> MedianAsync(FrameCodecs codecs, string syntax, FrameFormat format, ReadOnlyMemory<byte> frame)
     {
         var times = new List<double>();
-        for (int i = 0; i < Frames; i++)
+        for (int i = 0; i < DecodesPerRound; i++)
         {
             long start = Stopwatch.GetTimestamp();
             (await codecs.DecodeAsync(syntax, format, frame, Cancel)).Dispose();
             times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
         }
         times.Sort();
-        return times[Frames / 2];
+        return times[DecodesPerRound / 2];
     }
 
     /// <summary>A slice as a scanner makes them: a body with edges, and noise of some 20 HU over all of it.</summary>
