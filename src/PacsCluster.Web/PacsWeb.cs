@@ -19,6 +19,7 @@ public static class PacsWeb
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton(options);
         services.AddSingleton(s => new PictureMaker(s.GetRequiredService<Retrieve>(), s.GetRequiredService<ICatalog>(), s.GetRequiredService<FrameCodecs>(), options.ThumbnailCacheBytes));
+        services.AddSingleton(s => new FrameConverter(s.GetRequiredService<FrameCodecs>()));
         services.AddSingleton<ServiceRoot>();
         services.AddRetrieve();
         services.AddSingleton<SearchTransaction>();
