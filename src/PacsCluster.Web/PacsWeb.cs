@@ -39,6 +39,7 @@ public static class PacsWeb
         {
             branch.UseCors(options.Cors);
             branch.UseMiddleware<WebEdge>();
+            branch.UseMiddleware<Access>();
         });
         RouteGroupBuilder root = web.MapGroup(options.Path);
         root.MapRetrieve(web.Services);
