@@ -23,16 +23,25 @@ public abstract class BulkContent
     public async ValueTask<ReadOnlyMemory<byte>> ReadAllAsync(CancellationToken cancellationToken)
     {
         byte[] bytes = new byte[Length];
+        await ReadAllAsync(bytes, cancellationToken);
+        return bytes;
+    }
+
+    /// <summary>Reads all of it.</summary>
+    /// <param name="to"><see cref="Length"/> bytes.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    /// <exception cref="InstanceUnavailableException">The blob is missing, cut off or cannot be read now.</exception>
+    public async ValueTask ReadAllAsync(Memory<byte> to, CancellationToken cancellationToken)
+    {
         await using Stream stream = await OpenAsync(0, Length, cancellationToken);
         try
         {
-            await stream.ReadExactlyAsync(bytes, cancellationToken);
+            await stream.ReadExactlyAsync(to, cancellationToken);
         }
         catch (EndOfStreamException e)
         {
             throw new InstanceUnavailableException("its blob is shorter than the catalog says: run verify", isMissing: true, e);
         }
-        return bytes;
     }
 }
 

@@ -21,6 +21,7 @@ public static class PacsWeb
         services.AddSingleton(options);
         services.AddSingleton(s => new PictureMaker(s.GetRequiredService<Retrieve>(), s.GetRequiredService<ICatalog>(), s.GetRequiredService<FrameCodecs>(), options.ThumbnailCacheBytes));
         services.AddSingleton<IMemoryPoolFactory<byte>, BlockPoolFactory>();
+        services.AddSingleton(s => new FrameConverter(s.GetRequiredService<FrameCodecs>()));
         services.AddSingleton<ServiceRoot>();
         services.AddRetrieve();
         services.AddSingleton<SearchTransaction>();
@@ -40,6 +41,7 @@ public static class PacsWeb
         {
             branch.UseCors(options.Cors);
             branch.UseMiddleware<WebEdge>();
+            branch.UseMiddleware<Access>();
         });
         RouteGroupBuilder root = web.MapGroup(options.Path);
         root.MapRetrieve(web.Services);

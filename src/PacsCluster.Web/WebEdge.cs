@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using PacsCluster.Catalog;
 using PacsCluster.Engine;
+using PacsCluster.Imaging;
 
 namespace PacsCluster.Web;
 
@@ -50,6 +51,10 @@ internal sealed class WebEdge(RequestDelegate next, Capabilities capabilities, I
             case CatalogUnavailableException:
                 Log.Unavailable(_logger, http.Request.Method, http.Request.Path, fault);
                 return new Problem(503, "Unavailable", "The catalog cannot be read now.", "Try again later; if it lasts, the operator finds the reason at /health/ready and in the log.") { RetryAfterSeconds = 5 };
+            case ImagingException pixels:
+                return CannotConvert(pixels);
+            case InstanceUnavailableException { InnerException: ImagingException pixels }:
+                return CannotConvert(pixels);
             case InstanceUnavailableException { IsMissing: false }:
                 Log.Unavailable(_logger, http.Request.Method, http.Request.Path, fault);
                 return new Problem(503, "Unavailable", "The stored bytes cannot be read now.", "Try again later; if it lasts, the operator finds the reason at /health/ready and in the log.") { RetryAfterSeconds = 5 };
@@ -57,6 +62,17 @@ internal sealed class WebEdge(RequestDelegate next, Capabilities capabilities, I
                 Log.Faulted(_logger, http.Request.Method, http.Request.Path, http.TraceIdentifier, fault);
                 return new Problem(500, "Internal error", $"The server failed; its log names the reason under {http.TraceIdentifier}.", "Tell the operator; trying again will hardly help.");
         }
+    }
+
+    private static Problem CannotConvert(ImagingException fault)
+    {
+        const string next = "Accept it as stored, with transfer-syntax=*.";
+        return fault.Error switch
+        {
+            ImagingError.TooLarge => new Problem(413, "Too large", fault.Message + ".", next),
+            ImagingError.TimedOut or ImagingError.LibraryMissing => new Problem(503, "Unavailable", fault.Message + ".", next),
+            _ => new Problem(406, "Not acceptable", $"The pixels cannot be converted to what the request accepts: {fault.Message}.", next),
+        };
     }
 
     private static Problem? NoHandler(HttpContext http) => http.Response.StatusCode switch

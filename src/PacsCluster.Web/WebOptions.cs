@@ -19,6 +19,9 @@ public sealed record WebOptions
     /// <summary>Browsers' pages from elsewhere.</summary>
     public CorsOptions Cors { get; init; } = new();
 
+    /// <summary>Who may use DICOMweb.</summary>
+    public AccessOptions Access { get; init; } = new();
+
     /// <summary>WADO-URI finds an instance by objectUID alone. Default false: studyUID and seriesUID are required, as PS3.18 9.1 wants.</summary>
     public bool WadoUriByObjectAlone { get; init; }
 
@@ -41,6 +44,7 @@ public sealed record WebOptions
         Search.Validate(errors);
         Store.Validate(errors);
         Cors.Validate(errors);
+        Access.Validate(errors);
         void Range(string name, long value, long min, long max)
         {
             if (value < min || value > max) errors.Add($"Web:{name}: {value} is not between {min} and {max}");

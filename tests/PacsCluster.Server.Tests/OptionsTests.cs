@@ -39,6 +39,18 @@ public sealed class OptionsTests
         Assert.Equal("0.0.0.0", Read(("Dimse:BindAddress", "0.0.0.0"), ("BeyondLoopback", ServerOptions.BeyondLoopbackWords)).Dimse.BindAddress);
     }
 
+    [Fact]
+    public void C_94_HTTP_may_go_beyond_loopback_where_callers_are_asked_who_they_are_and_DICOM_may_not()
+    {
+        (string, string)[] caller = [("Web:Access:Callers:0:Name", "viewer"), ("Web:Access:Callers:0:Secret", "0123456789abcdef"), ("Web:Access:Callers:0:Delete", "true")];
+        Assert.Equal("0.0.0.0", Read([("Http:BindAddress", "0.0.0.0"), .. caller]).Http.BindAddress);
+        Assert.Throws<OptionsException>(() => Read(("Http:BindAddress", "0.0.0.0")));
+        Assert.Throws<OptionsException>(() => Read([("Dimse:BindAddress", "0.0.0.0"), .. caller]));
+        // No error says a secret.
+        var thrown = Assert.Throws<OptionsException>(() => Read([.. caller, ("Web:Access:Callers:1:Name", "viewer"), ("Web:Access:Callers:1:Secret", "0123456789abcdef")]));
+        Assert.DoesNotContain(thrown.Errors, error => error.Contains("0123456789abcdef", StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData("200 ms", 0.2)]
     [InlineData("200ms", 0.2)]

@@ -14,7 +14,7 @@ public sealed class RenderedTests
     private const string Report = "highdicom/data/test_files/sr_document.dcm";
 
     [Fact]
-    public async Task An_instance_is_a_jpeg_unless_another_type_is_accepted()
+    public async Task C_83_an_instance_is_a_jpeg_unless_another_type_is_accepted()
     {
         await using WebServer server = await WebServer.StartAsync();
         string instance = await StoreAsync(server, Ct);
@@ -28,7 +28,7 @@ public sealed class RenderedTests
     }
 
     [Fact]
-    public async Task Viewport_window_quality_annotation_and_profile_change_the_picture()
+    public async Task C_83_viewport_window_quality_annotation_and_profile_change_the_picture()
     {
         await using WebServer server = await WebServer.StartAsync();
         string ct = await StoreAsync(server, Ct), color = await StoreAsync(server, Color);
@@ -56,7 +56,7 @@ public sealed class RenderedTests
     [InlineData("annotation=everything")]
     [InlineData("iccprofile=cmyk")]
     [InlineData("bits=12")]
-    public async Task A_parameter_that_is_wrong_is_400_and_says_how_to_write_it(string query)
+    public async Task C_83_a_parameter_that_is_wrong_is_400_and_says_how_to_write_it(string query)
     {
         await using WebServer server = await WebServer.StartAsync();
         string instance = await StoreAsync(server, Ct);
@@ -66,7 +66,7 @@ public sealed class RenderedTests
     }
 
     [Fact]
-    public async Task More_pixels_than_allowed_are_413()
+    public async Task C_83_more_pixels_than_allowed_are_413()
     {
         await using WebServer server = await WebServer.StartAsync(new WebOptions { RenderedPixelsMax = 1_000_000 });
         string instance = await StoreAsync(server, Ct);
@@ -75,7 +75,7 @@ public sealed class RenderedTests
     }
 
     [Fact]
-    public async Task Frames_are_pictures_one_alone_or_in_parts_or_an_animation()
+    public async Task C_83_frames_are_pictures_one_alone_or_in_parts_or_an_animation()
     {
         await using WebServer server = await WebServer.StartAsync();
         string instance = await StoreAsync(server, MultiFrame);
@@ -98,7 +98,7 @@ public sealed class RenderedTests
     }
 
     [Fact]
-    public async Task Series_and_studies_are_parts_or_one_picture_that_stands_for_them()
+    public async Task C_83_series_and_studies_are_parts_or_one_picture_that_stands_for_them()
     {
         await using WebServer server = await WebServer.StartAsync();
         string instance = await StoreAsync(server, Ct);
@@ -115,7 +115,7 @@ public sealed class RenderedTests
     }
 
     [Fact]
-    public async Task Thumbnails_are_at_every_level_small_and_made_once()
+    public async Task C_84_thumbnails_are_at_every_level_small_and_made_once()
     {
         await using WebServer server = await WebServer.StartAsync();
         string instance = await StoreAsync(server, MultiFrame);
@@ -132,7 +132,7 @@ public sealed class RenderedTests
     }
 
     [Fact]
-    public async Task A_picture_that_the_client_has_is_304()
+    public async Task C_83_C_84_a_picture_that_the_client_has_is_304()
     {
         await using WebServer server = await WebServer.StartAsync();
         string instance = await StoreAsync(server, Ct);
@@ -149,7 +149,7 @@ public sealed class RenderedTests
     }
 
     [Fact]
-    public async Task A_report_is_a_page_that_runs_nothing_and_a_document_is_itself()
+    public async Task C_83_a_report_is_a_page_that_runs_nothing_and_a_document_is_itself()
     {
         await using WebServer server = await WebServer.StartAsync();
         string report = await StoreAsync(server, Report);
@@ -173,7 +173,37 @@ public sealed class RenderedTests
     }
 
     [Fact]
-    public async Task A_presentation_state_shows_its_image_by_itself_and_when_it_is_named()
+    public async Task C_83_a_video_is_itself_with_ranges_and_none_of_its_frames_is_a_picture()
+    {
+        await using WebServer server = await WebServer.StartAsync();
+        const string mpeg4 = "1.2.840.10008.1.2.4.102";
+        DataSet image = Made.Image(Made.NewUid(), Made.NewUid());
+        image.Remove(Tags.PixelData);
+        image.Set(Tags.NumberOfFrames, 30);
+        byte[] video = System.Security.Cryptography.RandomNumberGenerator.GetBytes(100_000);
+        // (7FE0,0010) OB of undefined length, an empty offset table, one fragment, the end.
+        byte[] pixels = [0xE0, 0x7F, 0x10, 0, (byte)'O', (byte)'B', 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFE, 0xFF, 0, 0xE0, 0, 0, 0, 0, 0xFE, 0xFF, 0, 0xE0, .. BitConverter.GetBytes(video.Length), .. video, 0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0];
+        await server.StoreAsync([.. Part10.BuildFileMeta(TransferSyntax.FromUid(mpeg4), Made.CT, image.GetString(Tags.SOPInstanceUID)!), .. image.ToArray(), .. pixels]);
+        string url = Made.UrlOf(image);
+        Assert.Equal(video, await BytesAsync(server, url + "/rendered", "video/mp4"));
+        Assert.Equal(video, await BytesAsync(server, url + "/rendered", "*/*"));
+        using var part = new HttpRequestMessage(HttpMethod.Get, url + "/rendered");
+        part.Headers.Range = new RangeHeaderValue(70_000, 70_099);
+        using HttpResponseMessage range = await server.Client.SendAsync(part, TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.PartialContent, range.StatusCode);
+        Assert.Equal("video/mp4", range.Content.Headers.ContentType!.MediaType);
+        Assert.Equal(video[70_000..70_100], await range.Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken));
+        string wado = $"wado?requestType=WADO&studyUID={image.GetString(Tags.StudyInstanceUID)}&seriesUID={image.GetString(Tags.SeriesInstanceUID)}&objectUID={image.GetString(Tags.SOPInstanceUID)}";
+        Assert.Equal(video, await BytesAsync(server, wado + "&contentType=video/mp4", "*/*"));
+        foreach (string resource in new[] { "/rendered", "/frames/1/rendered", "/frames/1" })
+        {
+            using HttpResponseMessage refused = await GetAsync(server, url + resource, "image/jpeg");
+            Assert.Equal(HttpStatusCode.NotAcceptable, refused.StatusCode);
+        }
+    }
+
+    [Fact]
+    public async Task C_83_a_presentation_state_shows_its_image_by_itself_and_when_it_is_named()
     {
         await using WebServer server = await WebServer.StartAsync();
         string image = await StoreAsync(server, Ct);
@@ -186,12 +216,18 @@ public sealed class RenderedTests
         byte[] plain = await BytesAsync(server, image + "/rendered?window=40,400", "image/png"), named = await BytesAsync(server, $"{image}/rendered?presentationUID={uid}", "image/png");
         Assert.NotEqual(plain, named);
         Assert.Equal(named, await BytesAsync(server, $"{Resource(state)}/rendered", "image/png"));
-        using HttpResponseMessage unknown = await GetAsync(server, image + "/rendered?presentationUID=9.9", null);
-        Assert.Equal(HttpStatusCode.NotFound, unknown.StatusCode);
+        // The picture that stands for the series, or each of its parts, is shown as the state says too.
+        string series = image[..image.IndexOf("/instances", StringComparison.Ordinal)];
+        Assert.Equal(named, await BytesAsync(server, $"{series}/rendered?presentationUID={uid}", "image/png"));
+        foreach (string resource in new[] { image, series })
+        {
+            using HttpResponseMessage unknown = await GetAsync(server, resource + "/rendered?presentationUID=9.9", null);
+            Assert.Equal(HttpStatusCode.NotFound, unknown.StatusCode);
+        }
     }
 
     [Fact]
-    public async Task Wado_uri_gives_pictures_with_its_own_parameters()
+    public async Task C_85_wado_uri_gives_pictures_with_its_own_parameters()
     {
         await using WebServer server = await WebServer.StartAsync();
         await StoreAsync(server, Ct);

@@ -58,7 +58,10 @@ internal sealed class WebServer : IAsyncDisposable
     /// <param name="engine">Options of the engine.</param>
     /// <param name="wrap">Puts something between the doors and the catalog.</param>
     /// <param name="wrapBlobs">Puts something between the archive and the blobs.</param>
-    public static async Task<WebServer> StartAsync(WebOptions? options = null, EngineOptions? engine = null, Func<ICatalog, ICatalog>? wrap = null, Func<IBlobStore, IBlobStore>? wrapBlobs = null)
+    /// <param name="before">Puts something in front of DICOMweb.</param>
+    /// <param name="protocols">What HTTP speaks on its port.</param>
+    public static async Task<WebServer> StartAsync(WebOptions? options = null, EngineOptions? engine = null, Func<ICatalog, ICatalog>? wrap = null, Func<IBlobStore, IBlobStore>? wrapBlobs = null,
+        Action<WebApplication>? before = null, HttpProtocols protocols = HttpProtocols.Http1)
     {
         options ??= new WebOptions();
         Assert.Empty(options.Validate());
@@ -75,13 +78,18 @@ internal sealed class WebServer : IAsyncDisposable
         {
             kestrel.AddServerHeader = false;
             kestrel.ListenDicom(dimse, listen => dicom = listen);
-            kestrel.Listen(IPAddress.Loopback, 0, listen => http = listen);
+            kestrel.Listen(IPAddress.Loopback, 0, listen =>
+            {
+                listen.Protocols = protocols;
+                http = listen;
+            });
         });
         builder.Services.AddRoutingCore();
         builder.Services.AddSingleton(archive.Ingest).AddSingleton(archive.Retrieve).AddSingleton(archive.Metadata).AddSingleton(archive.ChangeFeed).AddSingleton(archive.Deletion).AddSingleton(archive.Codecs).AddSingleton(wrap is null ? catalog : wrap(catalog));
         builder.Services.AddPacsDimse(dimse);
         builder.Services.AddPacsWeb(options);
         WebApplication app = builder.Build();
+        before?.Invoke(app);
         app.MapDicomWeb();
         await app.StartAsync();
         return new WebServer(folder, app, catalog, blobs, archive, options, ((DicomEndPoint)dicom!.EndPoint).Address.Port, http!.IPEndPoint!.Port);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.IO.Compression;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using PacsCluster.Catalog;
 
@@ -23,7 +24,7 @@ public sealed record MetadataRequest
 }
 
 /// <summary>
-/// Gives out metadata: all attributes of instances but the bulk ones, in the DICOM JSON Model (PS3.18 10.4.1.1.2 and annex F). It comes from the catalog alone. A complete study has a
+/// Gives out metadata: all attributes of instances but the bulk ones, in the DICOM JSON Model (PS3.18 10.4.1.1.2 and annex F) or in XML. It comes from the catalog alone. A complete study has a
 /// block packed per series, which goes out as it lies; what has none is made from the header rows. Thread-safe.
 /// </summary>
 /// <remarks>
@@ -167,6 +168,23 @@ public sealed class MetadataAnswer
         }
         await gzip.WriteAsync(']', cancellationToken);
         await gzip.EndAsync(cancellationToken);
+    }
+
+    /// <summary>Gives each instance as a document of the Native DICOM Model (PS3.19 A.1), UTF-8, with the same values by the same URIs. Made from the header rows, one at a time: a document is good until
+    /// the next is asked for.</summary>
+    /// <exception cref="CatalogUnavailableException">The catalog cannot answer now.</exception>
+    public async IAsyncEnumerable<(InstanceLocation Location, ReadOnlyMemory<byte> Xml)> ReadXmlAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using var document = new MemoryStream();
+        foreach (SeriesContent series in _series)
+        {
+            await foreach ((InstanceLocation location, HeaderRow header) in _catalog.LocateHeadersAsync(Locate(series), cancellationToken))
+            {
+                document.SetLength(0);
+                MetadataJson.WriteXml(document, location, header, _bulkDataBase);
+                yield return (location, document.GetBuffer().AsMemory(0, (int)document.Length));
+            }
+        }
     }
 
     private LocateRequest Locate(SeriesContent series) => _instance ?? Metadata.OfSeries(_content.Study.StudyInstanceUid, series.Series.SeriesInstanceUid);

@@ -54,12 +54,25 @@ internal sealed class MetadataJson : IDisposable
     /// <summary>Writes one instance as an object.</summary>
     public static void Write(Utf8JsonWriter writer, InstanceLocation location, HeaderRow header, string bulkDataBase)
     {
+        (DataSet dataSet, JsonWriteOptions options) = Prepare(location, header, bulkDataBase);
+        JsonModel.Write(writer, dataSet, options);
+    }
+
+    /// <summary>Writes one instance as a document of the Native DICOM Model, with the same values by the same URIs.</summary>
+    public static void WriteXml(Stream to, InstanceLocation location, HeaderRow header, string bulkDataBase)
+    {
+        (DataSet dataSet, JsonWriteOptions options) = Prepare(location, header, bulkDataBase);
+        NativeModel.Write(to, dataSet, options);
+    }
+
+    private static (DataSet DataSet, JsonWriteOptions Options) Prepare(InstanceLocation location, HeaderRow header, string bulkDataBase)
+    {
         DataSet dataSet = header.ToDataSet(location.TransferSyntaxUid);
         dataSet.Set(Tags.AvailableTransferSyntaxUID, location.TransferSyntaxUid);
         // UIDs of strange senders are kept as they came.
         string prefix = $"{bulkDataBase}/studies/{Uri.EscapeDataString(location.StudyInstanceUid)}/series/{Uri.EscapeDataString(location.SeriesInstanceUid)}"
             + $"/instances/{Uri.EscapeDataString(location.SopInstanceUid)}/bulkdata/";
-        JsonModel.Write(writer, dataSet, new JsonWriteOptions
+        return (dataSet, new JsonWriteOptions
         {
             BulkDataUri = value => IsInline(value) ? null : prefix + value.Path,
             LeftOut = InstanceLayout.Unpack(header.Frames.Span).Bulk,

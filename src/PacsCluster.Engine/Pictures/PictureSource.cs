@@ -54,7 +54,7 @@ public sealed class PictureSource
         try
         {
             Memory<byte> bytes = rented.AsMemory(0, (int)content.Length);
-            await using (Stream stream = await content.OpenAsync(0, content.Length, cancellationToken)) await ReadAsync(stream, bytes, cancellationToken);
+            await content.ReadAllAsync(bytes, cancellationToken);
             using DecodedFrame decoded = await _codecs.DecodeAsync(Location.TransferSyntaxUid, Format, bytes, cancellationToken);
             using RenderedImage image = Renderer.Render(Header, frame, decoded, request);
             return encode(image);
@@ -63,18 +63,6 @@ public sealed class PictureSource
         {
             ArrayPool<byte>.Shared.Return(rented);
             _turns.Release();
-        }
-    }
-
-    private static async ValueTask ReadAsync(Stream stream, Memory<byte> bytes, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await stream.ReadExactlyAsync(bytes, cancellationToken);
-        }
-        catch (EndOfStreamException e)
-        {
-            throw new InstanceUnavailableException("its blob is shorter than the catalog says: run verify", isMissing: true, e);
         }
     }
 

@@ -72,7 +72,10 @@ internal static class ConformanceStatement
 
     private static void Security(HtmlText html, ServerOptions options) => html.Heading(2, "7 Security")
         .Text("No secure transport connection profile and no user identity negotiation are supported yet. "
-            + (options.BeyondLoopback.Length > 0 ? "The operator has allowed listening beyond loopback without authentication." : "The node listens on loopback only."));
+            + (options.Web.Access.Callers.Count > 0
+                ? $"DICOMweb asks its callers who they are: Bearer or Basic authentication (RFC 6750, RFC 7617) with a secret of each; {Number(options.Web.Access.Callers.Count)} are known. Without one: 401; without the right: {(options.Web.Access.HideForbidden ? "404" : "403")}. "
+                : "DICOMweb does not ask its callers who they are. ")
+            + (options.BeyondLoopback.Length > 0 ? "The operator has allowed listening beyond loopback without authentication." : "What asks nobody who they are listens on loopback only."));
 
     private static void Keys(HtmlText html)
     {

@@ -58,11 +58,12 @@ internal static class OptionsReader
         foreach (string error in options.Http.Validate().Concat(options.Dimse.Validate()).Concat(options.Engine.Validate()).Concat(options.Web.Validate())) yield return error;
         bool open = options.BeyondLoopback == ServerOptions.BeyondLoopbackWords;
         if (!open && options.BeyondLoopback.Length > 0) yield return $"BeyondLoopback: write the words \"{ServerOptions.BeyondLoopbackWords}\", or nothing";
-        foreach ((string name, string bind) in new[] { ("Http:BindAddress", options.Http.BindAddress), ("Dimse:BindAddress", options.Dimse.BindAddress) })
+        bool asked = options.Web.Access.Callers.Count > 0;
+        foreach ((string name, string bind, bool mayBeyond) in new[] { ("Http:BindAddress", options.Http.BindAddress, open || asked), ("Dimse:BindAddress", options.Dimse.BindAddress, open) })
         {
             if (!IPAddress.TryParse(bind, out IPAddress? address)) yield return $"{name}: '{bind}' is not an IP address";
-            else if (!open && !IPAddress.IsLoopback(address))
-                yield return $"{name}: {bind} is not loopback, and no caller is authenticated; say BeyondLoopback=\"{ServerOptions.BeyondLoopbackWords}\" to listen there all the same";
+            else if (!mayBeyond && !IPAddress.IsLoopback(address))
+                yield return $"{name}: {bind} is not loopback, and no caller is authenticated; say BeyondLoopback=\"{ServerOptions.BeyondLoopbackWords}\" to listen there all the same{(name == "Http:BindAddress" ? ", or name the Web:Access:Callers" : "")}";
         }
     }
 }

@@ -35,8 +35,8 @@ public sealed record ServerOptions
     /// <summary>What is written to standard output.</summary>
     public LogOptions Log { get; init; } = new();
 
-    /// <summary>Nothing authenticates callers yet, so the node listens on loopback only. To listen elsewhere, write here the words
-    /// <c>nobody is asked who they are</c>. Default empty.</summary>
+    /// <summary>DICOM authenticates no caller, and HTTP only where <c>Web:Access:Callers</c> names some; what does not, listens on loopback only. To listen elsewhere all the same,
+    /// write here the words <c>nobody is asked who they are</c>. Default empty.</summary>
     public string BeyondLoopback { get; init; } = "";
 
     /// <summary>Time that a stop waits for associations and requests to end. Default 30 s, 0 to 10 min; then they are aborted.</summary>
@@ -59,7 +59,7 @@ public sealed record NodeOptions
 /// <summary>The HTTP side.</summary>
 public sealed record HttpOptions
 {
-    /// <summary>Address to listen on. Default <c>127.0.0.1</c>; see <see cref="ServerOptions.BeyondLoopback"/> for others.</summary>
+    /// <summary>Address to listen on. Default <c>127.0.0.1</c>; see <see cref="ServerOptions.BeyondLoopback"/> for others. Nothing is encrypted here: a proxy in front has to do it.</summary>
     public string BindAddress { get; init; } = "127.0.0.1";
 
     /// <summary>TCP port. Default 8080, 1 to 65,535.</summary>

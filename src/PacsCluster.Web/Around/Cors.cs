@@ -9,7 +9,7 @@ internal static class Cors
     private static readonly string[] s_requestHeaders = ["Accept", "Authorization", "Content-Type", "If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "Last-Event-ID", "Range", "X-Requested-With"];
 
     /// <summary>Headers beside the safelisted ones that viewers need to see.</summary>
-    private static readonly string[] s_responseHeaders = ["Accept-Ranges", "Content-Encoding", "Content-Length", "Content-Location", "Content-Range", "ETag", "Location", "Retry-After", "Warning"];
+    private static readonly string[] s_responseHeaders = ["Accept-Ranges", "Content-Encoding", "Content-Length", "Content-Location", "Content-Range", "ETag", "Location", "Retry-After", "Warning", "WWW-Authenticate"];
 
     /// <summary>Answers preflights and adds the headers, when there are origins to allow.</summary>
     public static void UseCors(this IApplicationBuilder branch, CorsOptions options)

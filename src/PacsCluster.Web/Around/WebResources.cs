@@ -4,11 +4,14 @@ namespace PacsCluster.Web;
 public static class WebResources
 {
     private const string Study = "/studies/{study}", Series = Study + "/series/{series}", Instance = Series + "/instances/{instance}";
-    private const string Json = "application/dicom+json", Xml = "multipart/related; type=\"application/dicom+xml\"", Problem = "application/json";
+    private const string Json = "application/dicom+json", Xml = "multipart/related; type=\"application/dicom+xml\"";
 
-    private static readonly string[] s_searchQuery = ["{attributeID}", "includefield", "limit", "offset", "orderby", "fuzzymatching", "accept"];
+    private static readonly string[] s_searchQuery = ["{attributeID}", "includefield", "limit", "offset", "orderby", "fuzzymatching", "emptyvaluematching", "multiplevaluematching", "accept"];
     private static readonly string[] s_instances = ["multipart/related; type=\"application/dicom\""];
     private static readonly string[] s_bulk = ["multipart/related; type=\"application/octet-stream\""];
+
+    private static readonly string[] s_codestreams =
+        ["multipart/related; type=\"image/jpeg\"", "multipart/related; type=\"image/jls\"", "multipart/related; type=\"image/jp2\"", "multipart/related; type=\"image/jphc\"", "multipart/related; type=\"image/dicom-rle\""];
 
     private static readonly string[] s_pictures = ["image/jpeg", "image/png", "image/gif"];
     private static readonly string[] s_pictureParts = ["multipart/related; type=\"image/jpeg\"", "multipart/related; type=\"image/png\"", "multipart/related; type=\"image/gif\""];
@@ -50,8 +53,8 @@ public static class WebResources
             yield return Get(path, "Retrieve (WADO-RS)", $"Retrieve the instances of {what}", path == Instance ? [.. s_instances, "application/dicom"] : s_instances, ["accept"]);
             yield return Get(path + "/bulkdata", "Retrieve (WADO-RS)", $"Retrieve the bulk data of {what}", s_bulk, ["accept"]);
             yield return Get(path + "/pixeldata", "Retrieve (WADO-RS)", $"Retrieve the pixel data of {what}", s_bulk, ["accept"]);
-            yield return Get(path + "/metadata", "Retrieve (WADO-RS)", $"Retrieve the metadata of {what}", [Json, "application/json"], ["accept"]);
-            yield return Get(path + "/rendered", "Retrieve (WADO-RS)", $"Retrieve {what} rendered", path == Instance ? [.. s_pictures, "text/html", "application/pdf"] : [.. s_pictureParts, .. s_pictures], s_renderedQuery);
+            yield return Get(path + "/metadata", "Retrieve (WADO-RS)", $"Retrieve the metadata of {what}", [Json, "application/json", Xml], ["accept"]);
+            yield return Get(path + "/rendered", "Retrieve (WADO-RS)", $"Retrieve {what} rendered", path == Instance ? [.. s_pictures, "text/html", "application/pdf", "video/mp4", "video/mpeg2"] : [.. s_pictureParts, .. s_pictures], s_renderedQuery);
             yield return Get(path + "/thumbnail", "Retrieve (WADO-RS)", $"Retrieve a thumbnail of {what}", s_pictures, ["viewport", "accept"]);
             yield return new WebResource("DELETE", path, "Extension", $"Delete {what}: found no more at once, taken back by its deletion until it is purged", ["application/json"], ["reason"], []);
         }
@@ -59,19 +62,19 @@ public static class WebResources
         yield return Get(Instance + "/frames/{frames}/thumbnail", "Retrieve (WADO-RS)", "Retrieve a thumbnail of a frame", s_pictures, ["viewport", "accept"]);
         yield return Get(Study + "/skeleton", "Extension", "Series with counts, and the metadata of their first and middle instances", ["application/json"], ["accept"]);
         yield return Get(Study + "/tree", "Extension", "Every series and instance of a study", ["application/json"], ["accept"]);
-        yield return Get("/wado", "Retrieve (WADO-URI)", "Retrieve one instance", ["application/dicom", .. s_pictures, "text/html", "application/pdf"],
-            ["requestType", "studyUID", "seriesUID", "objectUID", "contentType", "transferSyntax", "frameNumber", "rows", "columns", "region", "windowCenter", "windowWidth", "imageQuality", "annotation", "presentationUID"]);
-        yield return Get(Instance + "/frames/{frames}", "Retrieve (WADO-RS)", "Retrieve frames", [.. s_bulk, "application/octet-stream"], ["accept"]);
+        yield return Get("/wado", "Retrieve (WADO-URI)", "Retrieve one instance", ["application/dicom", .. s_pictures, "text/html", "application/pdf", "video/mp4", "video/mpeg2"],
+            ["requestType", "studyUID", "seriesUID", "objectUID", "contentType", "transferSyntax", "frameNumber", "rows", "columns", "region", "windowCenter", "windowWidth", "imageQuality", "annotation", "presentationUID", "anonymize"]);
+        yield return Get(Instance + "/frames/{frames}", "Retrieve (WADO-RS)", "Retrieve frames", [.. s_bulk, .. s_codestreams, "application/octet-stream"], ["accept"]);
         yield return Get(Instance + "/bulkdata/{**path}", "Retrieve (WADO-RS)", "Retrieve one bulk value", ["application/octet-stream"], ["accept"]);
     }
 
     private static IEnumerable<WebResource> Others()
     {
-        yield return Get("/changefeed", "Extension", "What changed, by sequence number; waits, or streams as server-sent events", ["application/json", "text/event-stream"], ["since", "limit", "wait", "consumer"]);
-        yield return new WebResource("PUT", "/changefeed/consumers/{name}", "Extension", "Make a named reader of the change feed, or move it", [Problem], [], ["application/json"]);
-        yield return new WebResource("DELETE", "/changefeed/consumers/{name}", "Extension", "Delete a named reader of the change feed", [Problem], [], []);
+        yield return Get("/changefeed", "Extension", "What changed, by sequence number; waits, or streams as server-sent events", ["application/json", "text/event-stream"], ["since", "limit", "wait", "consumer", "accept"]);
+        yield return new WebResource("PUT", "/changefeed/consumers/{name}", "Extension", "Make a named reader of the change feed, or move it", ["application/json"], ["since"], []);
+        yield return new WebResource("DELETE", "/changefeed/consumers/{name}", "Extension", "Delete a named reader of the change feed", [], [], []);
         yield return Get("/deletions", "Extension", "What was rejected and can be restored", ["application/json"], []);
-        yield return new WebResource("POST", "/deletions/{key}/restore", "Extension", "Restore what was rejected", [Problem], [], []);
+        yield return new WebResource("POST", "/deletions/{key}/restore", "Extension", "Restore what was rejected", ["application/json"], [], []);
         yield return Get("/openapi.json", "Retrieve Capabilities", "This service as an OpenAPI document", ["application/json"], []);
     }
 

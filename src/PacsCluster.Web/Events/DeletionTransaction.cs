@@ -57,7 +57,7 @@ internal sealed class DeletionTransaction(Deletion deletion, ICatalog catalog, S
         });
     }
 
-    // Until callers are authenticated the address is all there is to say.
+    // Where nobody is asked who they are, the address is all there is to say.
     private static string Who(HttpContext http) => http.User.Identity?.Name ?? http.Connection.RemoteIpAddress?.ToString() ?? "";
 
     private static void Write(Utf8JsonWriter json, RejectionRow row, string service)

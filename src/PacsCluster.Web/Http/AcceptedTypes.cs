@@ -106,7 +106,8 @@ internal sealed class AcceptedTypes
 /// <param name="TransferSyntaxUid">The transfer syntax of what would be sent, for pixel data; null where the resource chooses one for each instance, or
 /// has none.</param>
 /// <param name="IsDefault">What a range without a transfer syntax means. Else the range must name it, or <c>*</c>.</param>
-internal sealed record Offer(string Essence, bool InParts = false, string? TransferSyntaxUid = null, bool IsDefault = true)
+/// <param name="OnlyByName">Only for who names the transfer syntax: <c>*</c> does not ask for it.</param>
+internal sealed record Offer(string Essence, bool InParts = false, string? TransferSyntaxUid = null, bool IsDefault = true, bool OnlyByName = false)
 {
     /// <summary>A media range accepts this. A <c>multipart/related</c> range that names no type accepts parts of any type. Text in JSON or XML is UTF-8, so a
     /// range that wants another charset does not fit.</summary>
@@ -120,7 +121,7 @@ internal sealed record Offer(string Essence, bool InParts = false, string? Trans
         }
         if (inner is not null && !FitsEssence(inner)) return false;
         if (TransferSyntaxUid is null) return true;
-        return TransferSyntaxOf(range) switch { null => IsDefault, "*" => true, var uid => uid == TransferSyntaxUid };
+        return TransferSyntaxOf(range) switch { null => IsDefault, "*" => !OnlyByName, var uid => uid == TransferSyntaxUid };
     }
 
     /// <summary>What a range says of the transfer syntax; null when nothing.</summary>

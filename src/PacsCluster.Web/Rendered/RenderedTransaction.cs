@@ -10,7 +10,7 @@ using PacsCluster.Imaging.Rendering;
 namespace PacsCluster.Web;
 
 /// <summary>Retrieve of rendered instances and thumbnails (PS3.18 10.4.1.1.3 and 10.4.1.1.4; C-83, C-84): pictures of images and presentation states,
-/// pages of structured reports, encapsulated PDF.</summary>
+/// pages of structured reports; encapsulated PDF and video as they are.</summary>
 internal sealed class RenderedTransaction(Locator locator, ICatalog catalog, Retrieve retrieve, PictureMaker pictures, ServiceRoot root, WebOptions options)
 {
     private const string Jpeg = "image/jpeg", Png = "image/png", Gif = "image/gif", Html = "text/html", Pdf = "application/pdf";
@@ -44,10 +44,10 @@ internal sealed class RenderedTransaction(Locator locator, ICatalog catalog, Ret
         try
         {
             HeaderRow header = await HeaderAsync(instance, http.RequestAborted) ?? throw new ProblemException(Problem.NotFound("There is no such instance here any more.", "Search for it."));
-            Offer[] offers = Offers(instance, header);
+            Offer[] offers = Offers(instance, header, isWhole: !http.Request.Query.ContainsKey("frameNumber"));
             Offer offer = Array.Find(offers, o => o.Fits(new MediaType(mediaType.Split('/')[0], mediaType.Split('/')[1], [])))
                 ?? throw new ProblemException(Negotiation.NotAcceptable("The instance cannot be had as that type.", [.. offers, new Offer("application/dicom")]));
-            if (offer.Essence is Html or Pdf)
+            if (!s_one.Contains(offer))
             {
                 await DocumentAsync(http, instance, header, offer);
                 return;
@@ -68,9 +68,9 @@ internal sealed class RenderedTransaction(Locator locator, ICatalog catalog, Ret
         List<int>? frames = http.GetRouteValue("frames") is string list ? FramesTransaction.ReadList(list) : null;
         (InstanceLocation location, HeaderRow header) = await locator.InstanceAsync(http);
         RenderedParameters parameters = RenderedParameters.Read(http.Request.Query, options.RenderedPixelsMax);
-        Offer[] offers = frames is { Count: > 1 } ? s_many : Offers(location, header);
+        Offer[] offers = frames is { Count: > 1 } ? s_many : Offers(location, header, isWhole: frames is null);
         Offer offer = Negotiation.Select(http, offers).Offer;
-        if (offer.Essence is Html or Pdf)
+        if (!offer.InParts && !s_one.Contains(offer))
         {
             await DocumentAsync(http, location, header, offer);
             return;
@@ -97,14 +97,7 @@ internal sealed class RenderedTransaction(Locator locator, ICatalog catalog, Ret
             request = request with { Presentation = state };
             (open, frames) = await ReferencedAsync(state, location, frames, ct);
         }
-        else if (parameters.PresentationUid is { } uid)
-        {
-            request = request with
-            {
-                Presentation = await pictures.FindPresentationStateAsync(location.StudyInstanceUid, uid, ct)
-                    ?? throw new ProblemException(Problem.NotFound("There is no such presentation state in this study.", "Search for it: GET studies/{study}/instances?Modality=PR.")),
-            };
-        }
+        else request = await WithPresentationAsync(request, parameters, location.StudyInstanceUid, ct);
         PictureSource source = open ?? await pictures.OpenAsync(location, header, ct);
         foreach (int frame in frames ?? [])
         {
@@ -129,6 +122,16 @@ internal sealed class RenderedTransaction(Locator locator, ICatalog catalog, Ret
         await SendAsync(http, await EncodeAsync(source, frames[0] - 1, request, offer, parameters.Quality, ct));
     }
 
+    private async ValueTask<RenderRequest> WithPresentationAsync(RenderRequest request, RenderedParameters parameters, string study, CancellationToken ct)
+    {
+        if (parameters.PresentationUid is not { } uid) return request;
+        return request with
+        {
+            Presentation = await pictures.FindPresentationStateAsync(study, uid, ct)
+                ?? throw new ProblemException(Problem.NotFound("There is no such presentation state in this study.", "Search for it: GET studies/{study}/instances?Modality=PR.")),
+        };
+    }
+
     /// <summary>The image, and the frames of it, that a presentation state names first.</summary>
     private async Task<(PictureSource Source, List<int>? Frames)> ReferencedAsync(PresentationState state, InstanceLocation location, List<int>? frames, CancellationToken ct)
     {
@@ -151,7 +154,7 @@ internal sealed class RenderedTransaction(Locator locator, ICatalog catalog, Ret
         if (images.Count == 0) throw new ProblemException(NoPicture);
         if (!offer.InParts) images = [Representative.Of(images)!];
         if (!Begin(http, ETag(http, offer, images))) return;
-        RenderRequest request = Fit(parameters.Request, offer);
+        RenderRequest request = await WithPresentationAsync(Fit(parameters.Request, offer), parameters, images[0].StudyInstanceUid, ct);
         if (!offer.InParts)
         {
             HeaderRow header = await HeaderAsync(images[0], ct) ?? throw new ProblemException(Locator.NotHere(http));
@@ -192,16 +195,17 @@ internal sealed class RenderedTransaction(Locator locator, ICatalog catalog, Ret
         await SendAsync(http, picture);
     }
 
-    /// <summary>A structured report as a page, or the document that an instance carries.</summary>
+    /// <summary>A structured report as a page, or the document or video that an instance carries.</summary>
     private async Task DocumentAsync(HttpContext http, InstanceLocation location, HeaderRow header, Offer offer)
     {
         CancellationToken ct = http.RequestAborted;
         InstanceContent content = await retrieve.OpenContentAsync(location, header, ct);
-        if (offer.Essence == Pdf)
+        if (offer.Essence != Html)
         {
-            BulkContent document = content.Value("00420011", out _) ?? throw new ProblemException(Problem.NotFound("The instance carries no document.", "GET its metadata for what it has."));
-            // A PDF may end with the byte that makes its length even; readers pass over it.
-            await new BulkAnswer(location, offer, "document").SendAsync(http, [new BulkPart(Pdf, InstancesTransaction.Location(root.Url(http), location) + "/rendered", document)]);
+            BulkContent document = (offer.Essence == Pdf ? content.Value("00420011", out _) : await content.PixelsAsync(ct))
+                ?? throw new ProblemException(Problem.NotFound("The instance carries no document.", "GET its metadata for what it has."));
+            // A PDF or a video may end with the byte that makes its length even; readers pass over it.
+            await new BulkAnswer(location, offer, "document").SendAsync(http, [new BulkPart(offer.Essence, InstancesTransaction.Location(root.Url(http), location) + "/rendered", document)]);
             return;
         }
         if (!Begin(http, ETag(http, offer, [location]))) return;
@@ -212,8 +216,9 @@ internal sealed class RenderedTransaction(Locator locator, ICatalog catalog, Ret
         await SendAsync(http, Encoding.UTF8.GetBytes(StructuredReport.ToHtml(content.Header)));
     }
 
-    private static Offer[] Offers(InstanceLocation location, HeaderRow header)
+    private static Offer[] Offers(InstanceLocation location, HeaderRow header, bool isWhole)
     {
+        if (isWhole && PixelMediaTypes.IsVideo(location.TransferSyntaxUid)) return [new Offer(PixelMediaTypes.Of(location.TransferSyntaxUid))];
         if (location.PixelDataOffset >= 0 || PresentationState.IsPresentationState(location.SopClassUid)) return s_one;
         if (location.SopClassUid == EncapsulatedPdf) return [new Offer(Pdf)];
         if (StructuredReport.IsReport(header.ToDataSet(location.TransferSyntaxUid))) return [new Offer(Html)];

@@ -16,13 +16,20 @@ internal readonly record struct BulkPart(string ContentType, string Location, Bu
 /// <param name="Name">What of the instance it is.</param>
 internal sealed record BulkAnswer(InstanceLocation Instance, Offer Offer, string Name)
 {
+    /// <summary>Sets validators.</summary>
+    /// <returns>False: the client has it already, and 304 is set.</returns>
+    public bool Begin(HttpContext http)
+    {
+        string etag = Conditions.Digest([Instance.StoreKey, Instance.Offset.ToString(System.Globalization.CultureInfo.InvariantCulture), Offer.ToString(), Name]);
+        Conditions.SetValidators(http.Response, etag);
+        return !Conditions.IsNotModified(http, etag);
+    }
+
     /// <summary>Sends; <paramref name="parts"/> is one where the offer is not in parts.</summary>
     public async Task SendAsync(HttpContext http, IReadOnlyList<BulkPart> parts)
     {
         CancellationToken ct = http.RequestAborted;
-        string etag = Conditions.Digest([Instance.StoreKey, Instance.Offset.ToString(System.Globalization.CultureInfo.InvariantCulture), Offer.ToString(), Name]);
-        Conditions.SetValidators(http.Response, etag);
-        if (Conditions.IsNotModified(http, etag)) return;
+        if (!Begin(http)) return;
         if (Offer.InParts)
         {
             MultipartWriter writer = MultipartWriter.Start(http.Response, Offer.Essence);

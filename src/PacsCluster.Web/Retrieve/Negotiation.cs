@@ -28,9 +28,9 @@ internal static class Negotiation
             {
                 if (one.Uid == "*" || one.Uid == stored.Uid || (one.Uid is null && (PixelMediaTypes.IsLossy(stored.Uid) || stored.Uid == PixelMediaTypes.Native))) return stored;
             }
-            // Uncompressed before compressed: it costs no codec.
+            // Uncompressed before compressed: it costs no codec. What loses something comes last.
             TransferSyntax? made = group.Select(one => TransferSyntax.FromUid(one.Uid ?? PixelMediaTypes.Native)).Where(target => Engine.Retrieve.CanConvert(stored, target))
-                .OrderBy(target => target.IsEncapsulated).FirstOrDefault();
+                .OrderBy(target => target.IsEncapsulated).ThenBy(target => PixelMediaTypes.IsLossy(target.Uid)).FirstOrDefault();
             if (made is not null) return made;
         }
         return null;

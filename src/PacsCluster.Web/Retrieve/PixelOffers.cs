@@ -1,11 +1,16 @@
 using PacsCluster.Dicom;
+using PacsCluster.Engine;
 
 namespace PacsCluster.Web;
 
 /// <summary>What pixel data can be answered with (PS3.18 8.7.3.3 and 8.7.3.4).</summary>
 internal static class PixelOffers
 {
-    /// <summary>The offers for an instance, the default first.</summary>
+    // The fastest that is small first.
+    private static readonly string[] s_lossless = ["1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.5"];
+    private static readonly string[] s_lossy = ["1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.81", "1.2.840.10008.1.2.4.91"];
+
+    /// <summary>The offers for an instance as it is stored, the default first.</summary>
     /// <param name="transferSyntaxUid">As stored.</param>
     /// <param name="single">It is one part, which may go without multipart (C-73).</param>
     public static List<Offer> Of(string transferSyntaxUid, bool single)
@@ -14,19 +19,38 @@ internal static class PixelOffers
         List<Offer> offers = [];
         if (!TransferSyntax.FromUid(stored).IsEncapsulated)
         {
-            Add(PixelMediaTypes.OctetStream, PixelMediaTypes.Native, isDefault: true);
+            Add(offers, new Offer(PixelMediaTypes.OctetStream, true, PixelMediaTypes.Native), single);
             return offers;
         }
         // A codestream under its own type; and as mere bytes for who asks for this transfer syntax or any (viewers ask for octet-stream and *).
         string type = PixelMediaTypes.Of(stored);
-        if (type != PixelMediaTypes.OctetStream) Add(type, stored, PixelMediaTypes.IsDefault(stored));
-        Add(PixelMediaTypes.OctetStream, stored, isDefault: type == PixelMediaTypes.OctetStream);
+        if (type != PixelMediaTypes.OctetStream) Add(offers, new Offer(type, true, stored, PixelMediaTypes.IsDefault(stored)), single);
+        Add(offers, new Offer(PixelMediaTypes.OctetStream, true, stored, IsDefault: type == PixelMediaTypes.OctetStream), single);
+        return offers;
+    }
+
+    /// <summary>The offers for frames: as stored, then decoded, then compressed without loss, then lossy for who names such a transfer syntax, and never from lossy.</summary>
+    public static List<Offer> OfFrames(string transferSyntaxUid, bool single)
+    {
+        List<Offer> offers = Of(transferSyntaxUid, single);
+        if (TransferSyntax.FromUid(transferSyntaxUid).IsEncapsulated) Convert(PixelMediaTypes.Native, isLossy: false);
+        foreach (string uid in s_lossless) Convert(uid, isLossy: false);
+        foreach (string uid in s_lossy) Convert(uid, isLossy: true);
         return offers;
 
-        void Add(string essence, string uid, bool isDefault)
+        void Convert(string uid, bool isLossy)
         {
-            offers.Add(new Offer(essence, true, uid, isDefault));
-            if (single) offers.Add(new Offer(essence, false, uid, isDefault));
+            if (FrameConverter.CanConvert(transferSyntaxUid, uid)) Add(offers, new Offer(PixelMediaTypes.Of(uid), true, uid, IsDefault: !isLossy, OnlyByName: isLossy), single);
         }
+    }
+
+    /// <summary>The offer is what is stored, and nothing has to be converted.</summary>
+    public static bool IsStored(Offer offer, string transferSyntaxUid) =>
+        offer.TransferSyntaxUid == (TransferSyntax.FromUid(transferSyntaxUid).IsEncapsulated ? transferSyntaxUid : PixelMediaTypes.Native);
+
+    private static void Add(List<Offer> offers, Offer inParts, bool single)
+    {
+        offers.Add(inParts);
+        if (single) offers.Add(inParts with { InParts = false });
     }
 }

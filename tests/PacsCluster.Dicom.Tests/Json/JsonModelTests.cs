@@ -19,7 +19,7 @@ public sealed class JsonModelTests
     private static void AssertWritten(string expected, DataSet dataSet) => Assert.Equal(expected.Replace('\'', '"'), Write(dataSet));
 
     [Fact]
-    public void Keys_ascend_and_empty_attributes_have_a_vr_only()
+    public void C_96_keys_ascend_and_empty_attributes_have_a_vr_only()
     {
         var dataSet = new DataSet();
         dataSet.Set(Tags.PatientID, "1");
@@ -34,7 +34,7 @@ public sealed class JsonModelTests
     [InlineData("Yamada^Tarou=山田^太郎=やまだ^たろう", "{'Alphabetic':'Yamada^Tarou','Ideographic':'山田^太郎','Phonetic':'やまだ^たろう'}")]
     [InlineData("=山田^太郎", "{'Ideographic':'山田^太郎'}")]
     [InlineData("A^B\\\\C^D", "{'Alphabetic':'A^B'},null,{'Alphabetic':'C^D'}")]
-    public void Person_names_are_objects_of_their_groups(string value, string json)
+    public void C_97_person_names_are_objects_of_their_groups(string value, string json)
     {
         var dataSet = new DataSet();
         dataSet.Set(Tags.SpecificCharacterSet, "ISO_IR 192");
@@ -69,7 +69,7 @@ public sealed class JsonModelTests
     [InlineData(VR.FD, "0.1\\NaN\\4.9E-324\\-0", "0.1,'NaN',5E-324,-0")]
     [InlineData(VR.DA, "20260101", "'20260101'")]
     [InlineData(VR.TM, "235959.999", "'235959.999'")]
-    public void Values_by_VR(VR vr, string value, string json)
+    public void C_98_C_99_C_100_C_104_values_by_VR(VR vr, string value, string json)
     {
         var dataSet = new DataSet();
         dataSet.Set(new Tag(0x00400001), value, vr);
@@ -79,7 +79,7 @@ public sealed class JsonModelTests
     }
 
     [Fact]
-    public void Binary_is_little_endian_Base64()
+    public void C_101_binary_is_little_endian_Base64()
     {
         var big = new DataSet(TransferSyntax.ExplicitVRBigEndian);
         big.SetRaw(Tags.RedPaletteColorLookupTableData, VR.OW, new byte[] { 1, 2, 3, 4 });
@@ -89,7 +89,7 @@ public sealed class JsonModelTests
     }
 
     [Fact]
-    public void Sequences_keep_empty_items_and_their_order()
+    public void C_102_sequences_keep_empty_items_and_their_order()
     {
         var dataSet = new DataSet();
         DataSet item = dataSet.NewItem();
@@ -105,7 +105,7 @@ public sealed class JsonModelTests
     }
 
     [Fact]
-    public void Text_is_UTF8_whatever_it_was()
+    public void C_103_text_is_UTF8_whatever_it_was()
     {
         var dataSet = new DataSet();
         dataSet.Set(Tags.SpecificCharacterSet, "ISO_IR 100");
@@ -122,7 +122,7 @@ public sealed class JsonModelTests
     }
 
     [Fact]
-    public void UN_that_the_dictionary_knows_is_written_as_what_it_is()
+    public void C_105_UN_that_the_dictionary_knows_is_written_as_what_it_is()
     {
         var dataSet = new DataSet();
         dataSet.SetRaw(Tags.PatientID, VR.UN, "AB"u8.ToArray());
@@ -131,7 +131,7 @@ public sealed class JsonModelTests
     }
 
     [Fact]
-    public void Bulk_goes_by_URI_when_the_caller_says_so()
+    public void C_101_bulk_goes_by_URI_when_the_caller_says_so()
     {
         var dataSet = new DataSet();
         DataSet item = dataSet.NewItem();
@@ -166,7 +166,7 @@ public sealed class JsonModelTests
     }
 
     [Fact]
-    public void Encapsulated_pixel_data_goes_by_URI_or_not_at_all()
+    public void C_101_encapsulated_pixel_data_goes_by_URI_or_not_at_all()
     {
         byte[] bytes = [0xE0, 0x7F, 0x10, 0, (byte)'O', (byte)'B', 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFE, 0xFF, 0x00, 0xE0, 0, 0, 0, 0, 0xFE, 0xFF, 0x00, 0xE0, 2, 0, 0, 0, 1, 2, 0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0];
         DataSet dataSet = DataSet.Read(bytes, TransferSyntax.FromUid(Uids.JPEGBaseline8Bit));
@@ -180,7 +180,7 @@ public sealed class JsonModelTests
     [InlineData("""{"00100020":{"vr":"LO","Value":["1"],"extra":{"a":[1,2]}}}""")]
     [InlineData("""{"00100020":{"vr":"LO","Value":[1]}}""")]
     [InlineData("""{"00100020":{"vr":"LO","InlineBinary":"MQ=="}}""")]
-    public void Reader_takes_what_other_writers_write(string json) => Assert.Equal("1", Read(json).GetString(Tags.PatientID));
+    public void C_98_reader_takes_what_other_writers_write(string json) => Assert.Equal("1", Read(json).GetString(Tags.PatientID));
 
     [Theory]
     [InlineData("")]

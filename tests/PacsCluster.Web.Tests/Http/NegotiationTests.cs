@@ -72,14 +72,35 @@ public sealed class NegotiationTests
     [InlineData("*/*", Implicit, "multipart/related; type=\"application/octet-stream\"; transfer-syntax=1.2.840.10008.1.2.1")]
     [InlineData("image/*;q=0.5, application/octet-stream; transfer-syntax=*;q=0.1", Jpeg, "image/jpeg; transfer-syntax=1.2.840.10008.1.2.4.50")]
     public void C_70_C_71_frames(string accept, string stored, string chosen) =>
-        Assert.Equal(chosen, AcceptedTypes.Of([], [accept]).Select(PixelOffers.Of(stored, single: true))?.Offer.ToString());
+        Assert.Equal(chosen, AcceptedTypes.Of([], [accept]).Select(PixelOffers.OfFrames(stored, single: true))?.Offer.ToString());
 
     [Theory]
+    // What PS3.18 means by image/jpeg alone is lossless, and nothing here encodes that.
     [InlineData("image/jpeg", Native)]
-    [InlineData("image/jls", Jp2)]
-    [InlineData("image/jp2; transfer-syntax=1.2.840.10008.1.2.4.91", Jp2)]
-    public void C_70_frames_that_would_need_an_encoder_are_not_on_offer(string accept, string stored) =>
-        Assert.Null(AcceptedTypes.Of([], [accept]).Select(PixelOffers.Of(stored, single: true)));
+    [InlineData("image/jpeg; transfer-syntax=*", Native)]
+    [InlineData("image/jp2; transfer-syntax=1.2.840.10008.1.2.4.91", Jp2Lossy, true)]
+    [InlineData("image/jls; transfer-syntax=1.2.840.10008.1.2.4.81", Jpeg)]
+    [InlineData("image/jp2", "1.2.840.10008.1.2.4.102")]
+    public void C_71_frames_become_nothing_lossy_unasked_and_nothing_lossy_again(string accept, string stored, bool isStored = false) =>
+        Assert.Equal(isStored, AcceptedTypes.Of([], [accept]).Select(PixelOffers.OfFrames(stored, single: true)) is not null);
+
+    [Theory]
+    // As stored first; decoded for who takes octets of no named transfer syntax; lossless; lossy where it is named.
+    [InlineData("*/*", Jp2, "image/jp2; transfer-syntax=1.2.840.10008.1.2.4.90")]
+    [InlineData("application/octet-stream; transfer-syntax=*", Jp2, "application/octet-stream; transfer-syntax=1.2.840.10008.1.2.4.90")]
+    [InlineData("application/octet-stream", Jp2, "application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1")]
+    [InlineData("application/octet-stream", Jpeg, "application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1")]
+    [InlineData("image/jls", Jp2, "image/jls; transfer-syntax=1.2.840.10008.1.2.4.80")]
+    [InlineData("image/*", Native, "image/jls; transfer-syntax=1.2.840.10008.1.2.4.80")]
+    [InlineData("image/jp2", Jpeg, "image/jp2; transfer-syntax=1.2.840.10008.1.2.4.90")]
+    [InlineData("image/jp2; transfer-syntax=1.2.840.10008.1.2.4.91", Jp2, "image/jp2; transfer-syntax=1.2.840.10008.1.2.4.91")]
+    [InlineData("image/jpeg; transfer-syntax=1.2.840.10008.1.2.4.50", Native, "image/jpeg; transfer-syntax=1.2.840.10008.1.2.4.50")]
+    public void C_71_frames_as_stored_then_decoded_then_lossless_then_lossy_by_name(string accept, string stored, string chosen)
+    {
+        // Not in parts, as the ranges say.
+        List<Offer> offers = PixelOffers.OfFrames(stored, single: true).FindAll(offer => !offer.InParts);
+        Assert.Equal(chosen, AcceptedTypes.Of([], [accept]).Select(offers)?.Offer.ToString());
+    }
 
     private static InstanceLocation Stored(string transferSyntaxUid) => new()
     {

@@ -83,6 +83,64 @@ public sealed class MetadataTests
     }
 
     [Fact]
+    public async Task C_95_metadata_comes_as_one_XML_document_an_instance_with_the_values_and_URIs_of_the_JSON()
+    {
+        await using WebServer server = await WebServer.StartAsync();
+        string study = Made.NewUid(), series = Made.NewUid();
+        DataSet[] images = [Made.Image(study, series, 1), Made.Image(study, series, 2), Made.Image(study, Made.NewUid(), 1)];
+        foreach (DataSet image in images)
+        {
+            DataSet item = image.NewItem();
+            item.Set(Tags.ReferencedSOPInstanceUID, "1.2.3");
+            item.SetRaw(new Tag(0x00281201), VR.OW, RandomNumberGenerator.GetBytes(3000));
+            image.SetItems(new Tag(0x00081140), [item, image.NewItem()]);
+            image.Set(new Tag(0x00090010), "SOMEBODY", VR.LO);
+            image.SetRaw(new Tag(0x00091002), VR.OB, RandomNumberGenerator.GetBytes(2000));
+            image.Set(Tags.SpecificCharacterSet, "ISO_IR 100");
+            image.Set(Tags.PatientName, "Müller^Jörg");
+            await server.StoreAsync(Made.File(image));
+        }
+        const string xml = "multipart/related; type=\"application/dicom+xml\"";
+        foreach ((string path, int count) in new[] { ($"studies/{study}", 3), ($"studies/{study}/series/{series}", 2), (Made.UrlOf(images[2]), 1) })
+        {
+            string[] json = await PlainAsync(server, path + "/metadata");
+            List<Part> parts = await server.GetPartsAsync(path + "/metadata", xml);
+            Assert.Equal(count, parts.Count);
+            foreach ((string expected, Part part) in json.Zip(parts))
+            {
+                Assert.Equal("application/dicom+xml", part.ContentType);
+                (DataSet fromJson, Dictionary<string, string> jsonUris) = Read(options => JsonModel.Read(System.Text.Encoding.UTF8.GetBytes(expected), options));
+                (DataSet fromXml, Dictionary<string, string> xmlUris) = Read(options => NativeModel.Read(new MemoryStream(part.Bytes), options));
+                Assert.Equal(fromJson.ToArray(), fromXml.ToArray());
+                Assert.Equal(3, xmlUris.Count);
+                // XML names a private element without its block, so only the URI says which one it is.
+                Assert.Equal(jsonUris.Values.Order(StringComparer.Ordinal), xmlUris.Values.Order(StringComparer.Ordinal));
+                Assert.Equal($"{server.Root}/studies/{study}/series/{fromXml.GetString(Tags.SeriesInstanceUID)}/instances/{fromXml.GetString(Tags.SOPInstanceUID)}/metadata", part.Location);
+            }
+        }
+        using HttpResponseMessage first = await server.GetAsync($"studies/{study}/metadata", xml, ("Accept-Encoding", "gzip"));
+        Assert.Empty(first.Content.Headers.ContentEncoding);
+        using HttpResponseMessage plain = await server.GetAsync($"studies/{study}/metadata");
+        Assert.NotEqual(plain.Headers.ETag, first.Headers.ETag);
+        using HttpResponseMessage same = await server.GetAsync($"studies/{study}/metadata", xml, ("If-None-Match", first.Headers.ETag!.ToString()));
+        Assert.Equal(HttpStatusCode.NotModified, same.StatusCode);
+        await server.ProblemAsync(HttpStatusCode.NotFound, "studies/1.2.3/metadata", xml);
+
+        static (DataSet DataSet, Dictionary<string, string> Uris) Read(Func<JsonReadOptions, DataSet> read)
+        {
+            Dictionary<string, string> uris = [];
+            return (read(new JsonReadOptions
+            {
+                ReadBulk = bulk =>
+                {
+                    uris[bulk.Path] = bulk.Uri;
+                    return null;
+                },
+            }), uris);
+        }
+    }
+
+    [Fact]
     public async Task C_82_documents_have_their_own_type_and_no_browser_runs_them()
     {
         await using WebServer server = await WebServer.StartAsync();

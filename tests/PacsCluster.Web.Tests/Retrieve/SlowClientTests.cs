@@ -1,6 +1,10 @@
+using System.Net;
 using System.Net.Sockets;
+using System.Security.Cryptography;
 using System.Text;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using PacsCluster.Blobs;
+using PacsCluster.Dicom;
 
 namespace PacsCluster.Web.Tests;
 
@@ -18,16 +22,8 @@ public sealed class SlowClientTests
         {
             await client.ConnectAsync("127.0.0.1", server.Host.Port, TestContext.Current.CancellationToken);
             await client.SendAsync(Encoding.ASCII.GetBytes($"GET /dicom-web/studies/{study} HTTP/1.1\r\nHost: x\r\n\r\n"), TestContext.Current.CancellationToken);
-            // Until no read begins for a second: what is read by then is all that a client that does not read can make the server hold.
-            long before;
-            do
-            {
-                before = blobs!.BytesRead;
-                await Task.Delay(1000, TestContext.Current.CancellationToken);
-            }
-            while (before == 0 || blobs.BytesRead != before);
-            Assert.InRange(blobs.BytesRead, 1, 16_000_000);
-            Assert.Equal(1, blobs.Open);
+            Assert.InRange(await StandstillAsync(blobs!), 1, 16_000_000);
+            Assert.Equal(1, blobs!.Open);
             blobs.TellWhenAllAreClosed();
         }
         finally
@@ -36,6 +32,76 @@ public sealed class SlowClientTests
         }
         await blobs!.AllClosed.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
         Assert.InRange(blobs.BytesRead, 1, 16_000_000);
+    }
+
+    [Fact]
+    public async Task C_93_C_81_frames_are_converted_as_the_client_takes_them()
+    {
+        WatchedBlobs? blobs = null;
+        await using WebServer server = await WebServer.StartAsync(wrapBlobs: inner => blobs = new WatchedBlobs(inner));
+        const int frames = 80;
+        DataSet image = Made.Image(Made.NewUid(), Made.NewUid(), rows: 512, columns: 512);
+        image.Set(Tags.NumberOfFrames, frames);
+        image.SetRaw(Tags.PixelData, VR.OW, RandomNumberGenerator.GetBytes(frames * 512 * 512 * 2));
+        await server.StoreAsync(Made.File(image));
+        string list = string.Join(',', Enumerable.Range(1, frames));
+        using var client = new Socket(SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 64 * 1024 };
+        await client.ConnectAsync("127.0.0.1", server.Host.Port, TestContext.Current.CancellationToken);
+        await client.SendAsync(Encoding.ASCII.GetBytes($"GET /dicom-web/{Made.UrlOf(image)}/frames/{list} HTTP/1.1\r\nHost: x\r\nAccept: multipart/related; type=\"image/dicom-rle\"\r\n\r\n"), TestContext.Current.CancellationToken);
+        Assert.InRange(await StandstillAsync(blobs!), 1, 16_000_000);
+    }
+
+    [Fact]
+    public async Task C_93_on_one_http2_connection_a_stream_that_is_not_read_holds_up_no_other_and_its_reads_end_when_it_is_cancelled()
+    {
+        WatchedBlobs? blobs = null;
+        await using WebServer server = await WebServer.StartAsync(wrapBlobs: inner => blobs = new WatchedBlobs(inner), protocols: HttpProtocols.Http2);
+        string study = Made.NewUid(), series = Made.NewUid();
+        DataSet[] images = [.. Enumerable.Range(1, 40).Select(number => Made.Image(study, series, number, rows: 512, columns: 512))];
+        byte[][] files = [.. images.Select(image => Made.File(image))];
+        foreach (byte[] file in files) await server.StoreAsync(file);
+        int connections = 0;
+        using var client = new HttpClient(new SocketsHttpHandler
+        {
+            UseProxy = false,
+            ConnectCallback = async (context, ct) =>
+            {
+                Interlocked.Increment(ref connections);
+                var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+                await socket.ConnectAsync(context.DnsEndPoint, ct);
+                return new NetworkStream(socket, ownsSocket: true);
+            },
+        }) { DefaultRequestVersion = HttpVersion.Version20, DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact, Timeout = TimeSpan.FromMinutes(2) };
+        using HttpResponseMessage unread = await client.GetAsync($"{server.Root}/studies/{study}", HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
+        Assert.Equal(HttpVersion.Version20, unread.Version);
+        Assert.InRange(await StandstillAsync(blobs!), 1, 16_000_000);
+        byte[][] got = await Task.WhenAll(images.Take(8).Select(async image =>
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, $"{server.Root}/{Made.UrlOf(image)}") { Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
+            request.Headers.TryAddWithoutValidation("Accept", "application/dicom");
+            using HttpResponseMessage response = await client.SendAsync(request, TestContext.Current.CancellationToken);
+            return await response.Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken);
+        }));
+        for (int i = 0; i < got.Length; i++) Assert.True(Made.DataSetOf(files[i]).SequenceEqual(Made.DataSetOf(got[i])), $"instance {i + 1} came back otherwise");
+        Assert.True(blobs!.Open >= 1);
+        blobs.TellWhenAllAreClosed();
+        unread.Dispose();
+        await blobs.AllClosed.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+        Assert.Equal("{", (await client.GetStringAsync($"{server.Root}/changefeed?limit=1", TestContext.Current.CancellationToken))[..1]);
+        Assert.Equal(1, connections);
+    }
+
+    /// <summary>Until no read begins for a second: what is read by then is all that a client that does not read can make the server hold.</summary>
+    private static async Task<long> StandstillAsync(WatchedBlobs blobs)
+    {
+        long before;
+        do
+        {
+            before = blobs.BytesRead;
+            await Task.Delay(1000, TestContext.Current.CancellationToken);
+        }
+        while (before == 0 || blobs.BytesRead != before);
+        return before;
     }
 
     /// <summary>Counts what is read and open.</summary>

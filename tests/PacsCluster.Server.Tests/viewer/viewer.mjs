@@ -20,10 +20,10 @@ try {
     page.on('console', message => { if (message.type() === 'error') errors.push(message.text().slice(0, 300)); });
     page.on('pageerror', error => errors.push(String(error).slice(0, 300)));
     page.on('response', response => { if (response.status() >= 400) failed.push(response.status() + ' ' + response.url()); });
-    await page.goto(url + target, { waitUntil: 'domcontentloaded', timeout: 120000 });
+    await page.goto(url + target, { waitUntil: 'domcontentloaded', timeout: 180000 });
     if (name === 'list') {
       // It counts the studies that it shows.
-      const rows = await page.waitForFunction(() => /1-[0-9]+ of [0-9]+/.test(document.body.innerText), null, { timeout: 90000 }).then(() => true, () => false);
+      const rows = await page.waitForFunction(() => /1-[0-9]+ of [0-9]+/.test(document.body.innerText), null, { timeout: 180000 }).then(() => true, () => false);
       results[name] = { rows, text: (await page.evaluate(() => document.body.innerText)).slice(0, 3000), errors, failed };
     } else {
       const drawn = await page.waitForFunction(() => {
@@ -44,7 +44,7 @@ try {
         }
         const share = lit / (data.length / 4);
         return share > 0.02 && greys.size > 10 ? { share, greys: greys.size } : null;
-      }, null, { timeout: 90000, polling: 500 }).then(handle => handle.jsonValue(), () => null);
+      }, null, { timeout: 180000, polling: 500 }).then(handle => handle.jsonValue(), () => null);
       results[name] = { ...(drawn ?? { share: 0, greys: 0 }), errors, failed, text: (await page.evaluate(() => document.body.innerText)).slice(0, 800) };
     }
     await page.screenshot({ path: path.join(folder, name + '.png') });
