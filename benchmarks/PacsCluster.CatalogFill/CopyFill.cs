@@ -43,16 +43,21 @@ internal sealed class CopyFill(string connectionString, int seed, int instancesP
                 await WriteAsync(connection, changes, token);
                 made += piece;
                 int total = Interlocked.Add(ref done, piece);
-                report($"{total} studies, {total / System.Diagnostics.Stopwatch.GetElapsedTime(started).TotalSeconds:F0} studies/s");
+                if (total / 20_000 > (total - piece) / 20_000) report($"{total} studies, {total / System.Diagnostics.Stopwatch.GetElapsedTime(started).TotalSeconds:F0} studies/s");
             }
         });
-        foreach ((string name, string definition) in indexes)
-        {
-            long start = System.Diagnostics.Stopwatch.GetTimestamp();
-            await ExecuteAsync(main, "SET maintenance_work_mem = '512MB'; " + definition, ct);
-            report($"index {name} in {System.Diagnostics.Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s");
-        }
+        // The long ones first, or the last would be built alone.
+        await Parallel.ForEachAsync(indexes.OrderByDescending(i => i.Definition.Contains(" USING gin ", StringComparison.Ordinal)), new ParallelOptions { MaxDegreeOfParallelism = connections, CancellationToken = ct },
+            async (index, token) =>
+            {
+                long start = System.Diagnostics.Stopwatch.GetTimestamp();
+                await using NpgsqlConnection connection = await database.OpenConnectionAsync(token);
+                await ExecuteAsync(connection, "SET maintenance_work_mem = '512MB'", token);
+                await ExecuteAsync(connection, index.Definition, token);
+                report($"index {index.Name} in {System.Diagnostics.Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s");
+            });
         await ExecuteAsync(main, "VACUUM ANALYZE", ct);
+        report($"vacuumed and analyzed at {System.Diagnostics.Stopwatch.GetElapsedTime(started).TotalSeconds:F0} s");
     }
 
     /// <summary>Blocks of the catalog's own sequence, so that it goes on behind these keys.</summary>
@@ -77,6 +82,8 @@ internal sealed class CopyFill(string connectionString, int seed, int instancesP
         await CopyAsync(connection, "COPY blob_copy (blob_key, store, store_key, tier, verified_at) FROM STDIN (FORMAT BINARY)", changes.NewCopies,
             static (c, b) => c.Bind(b.BlobKey).Bind(b.Store).Bind(b.StoreKey).Bind(b.Tier).Bind(b.VerifiedAt), ct);
         await CopyAsync(connection, s_instances, changes.NewInstances, static (c, i) => RowFields.BindInstance(c, i), ct);
+        await CopyAsync(connection, "COPY header (instance_key, encoding, bytes) FROM STDIN (FORMAT BINARY)", changes.NewHeaders,
+            static (c, h) => c.Bind(h.InstanceKey).Bind((long)h.Encoding).Bind(h.Bytes), ct);
         await using (var totals = new NpgsqlCommand("UPDATE total SET patients = patients + $1, studies = studies + $2, series = series + $3, instances = instances + $4, blobs = blobs + $5, "
             + "blob_bytes = blob_bytes + $6 WHERE slot = pg_backend_pid() % 32", connection))
         {

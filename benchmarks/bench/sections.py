@@ -25,6 +25,8 @@ class Bench:
                         if not peers or s.name.split()[0] in peers]
         self.results = {}
         self.remarks = []
+        # Lines that follow the table.
+        self.appendix = []
 
     def add(self, row, column, value):
         self.results.setdefault((row, column), []).append(value)
