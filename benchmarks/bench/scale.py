@@ -3,7 +3,6 @@ import gc
 import os
 import random
 import shutil
-import subprocess
 import time
 
 import qidostow
@@ -11,7 +10,7 @@ import servers
 import synthetic
 from association import Association, implicit
 from postgres import Postgres
-from product import ROOT
+from product import Fill
 from sections import percentile, say
 
 SMALL = 1000
@@ -85,24 +84,6 @@ def identifier(keys):
         tag, value = key.split("=", 1)
         values[int(tag, 16)] = value.encode()
     return b"".join(implicit(tag >> 16, tag & 0xFFFF, value) for tag, value in sorted(values.items()))
-
-
-class Fill:
-    """The generator, built from this checkout."""
-
-    def __init__(self, work):
-        out = os.path.join(work, "catalogfill")
-        done = subprocess.run(["dotnet", "publish", "benchmarks/PacsCluster.CatalogFill", "-c", "Release", "-o", out, "--artifacts-path", os.path.join(work, "build"), "-v", "quiet"],
-                              cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise SystemExit("CatalogFill does not build: " + done.stdout[-2000:])
-        self.program = os.path.join(out, "PacsCluster.CatalogFill")
-
-    def run(self, *arguments):
-        done = subprocess.run([self.program, *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise SystemExit("CatalogFill ended with %d: %s" % (done.returncode, (done.stdout + done.stderr)[-2000:]))
-        return done.stdout
 
 
 def spelled(count):
