@@ -26,7 +26,9 @@ internal static class Measure
     {
         foreach (string keys in searches)
         {
-            SearchRequest request = MatchingKeys.Parse(Identifier(keys), QueryLevel.Study, new MatchingOptions()).Request! with { Limit = limit > 0 ? limit : null, Order = limit > 0 ? SearchOrder.Hierarchy : SearchOrder.None };
+            (SearchRequest? parsed, KeysFailure? failure) = MatchingKeys.Parse(Identifier(keys), QueryLevel.Study, new MatchingOptions());
+            if (parsed is null) throw new InvalidOperationException($"{keys}: {failure!.Offending}: {failure.Comment}");
+            SearchRequest request = parsed with { Limit = limit > 0 ? limit : null, Order = limit > 0 ? SearchOrder.Hierarchy : SearchOrder.None };
             foreach (string line in await catalog.ExplainAsync(request, analyze: true, ct)) report(line);
         }
     }
