@@ -50,7 +50,7 @@ FINDS = [
     ("family name in another script, and a year", None, "00100010={}*|00080020=20240101-20241231",
      "SELECT DISTINCT split_part(p.patient_name, '^', 1) FROM patient p WHERE p.patient_name ~ '^[^a-zA-Z]{3}' LIMIT 20"),
     ("Study Date of a day, all answers", None, "00080020={}", "SELECT s.study_date" + STUDIES),
-    ("Study Date of a month, all answers", None, "00080020={}01-{}31", "SELECT left(s.study_date, 6)" + STUDIES.replace("300", "10")),
+    ("Study Date of a month, all answers", None, "00080020={}01-{}28", "SELECT left(s.study_date, 6)" + STUDIES.replace("300", "10")),
 ]
 
 # Row, path, SQL; answers of up to 25.
@@ -64,7 +64,7 @@ QIDOS = [
     ("PatientName=Smith*, limit 25", "PatientName=Smith*&limit=25", "SELECT 1"),
     ("*a*, limit 25", "PatientName=*a*&limit=25", "SELECT 1"),
     ("a day, limit 25", "StudyDate={}&limit=25", "SELECT s.study_date" + STUDIES),
-    ("a month and MR, limit 25", "StudyDate={}01-{}31&ModalitiesInStudy=MR&limit=25", "SELECT left(s.study_date, 6)" + STUDIES),
+    ("a month and MR, limit 25", "StudyDate={}01-{}28&ModalitiesInStudy=MR&limit=25", "SELECT left(s.study_date, 6)" + STUDIES),
     ("modality SR, limit 25", "ModalitiesInStudy=SR&limit=25", "SELECT 1"),
     ("five years, limit 25", "StudyDate=20200101-20241231&limit=25", "SELECT 1"),
     ("the newest 25", "limit=25", "SELECT 1"),
