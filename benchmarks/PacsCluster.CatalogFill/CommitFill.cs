@@ -20,7 +20,7 @@ internal static class CommitFill
         for (int done = 0; done < studies;)
         {
             int count = Math.Min(StudiesPerCommit, studies - done);
-            LoadedState keys = await writer.LoadAsync(new LoadRequest { NewKeys = count * (StudyMaker.KeysPerStudy + (2 * instancesPerStudy) + 3) }, ct);
+            LoadedState keys = await writer.LoadAsync(new LoadRequest { NewKeys = count * StudyMaker.KeysMax(instancesPerStudy) }, ct);
             var changes = new CatalogChanges();
             maker.Add(changes, count, keys.NextKey);
             await writer.CommitAsync(changes, ct);

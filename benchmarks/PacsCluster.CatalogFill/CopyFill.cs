@@ -4,7 +4,8 @@ using PacsCluster.Catalog;
 
 namespace PacsCluster.CatalogFill;
 
-/// <summary>Fills an empty catalog on PostgreSQL by COPY, indexes afterwards: a million studies within the hour. Only for a database that serves nobody.</summary>
+/// <summary>Fills an empty catalog on PostgreSQL by COPY, indexes afterwards: a million studies within the hour. What was interrupted goes on where it was. Only for a
+/// database that serves nobody.</summary>
 internal sealed class CopyFill(string connectionString, int seed, int instancesPerStudy)
 {
     private const int StudiesPerCopy = 2000;
@@ -21,20 +22,27 @@ internal sealed class CopyFill(string connectionString, int seed, int instancesP
     /// <param name="ct">Stops between two pieces.</param>
     public async Task RunAsync(int studies, int connections, Action<string> report, CancellationToken ct)
     {
-        await using NpgsqlDataSource database = NpgsqlDataSource.Create(connectionString);
+        // A machine that does something else for a minute is no reason to give up.
+        await using NpgsqlDataSource database = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(connectionString) { CommandTimeout = 0 });
         await using NpgsqlConnection main = await database.OpenConnectionAsync(ct);
-        if (await ScalarAsync<long>(main, "SELECT count(*) FROM (SELECT 1 FROM study LIMIT 1) AS one", ct) > 0) throw new InvalidOperationException("the catalog is not empty; fill an empty one");
-        List<(string Name, string Definition)> indexes = await DropIndexesAsync(main, ct);
+        int done = (int)await ScalarAsync<long>(main, "SELECT sum(studies)::bigint FROM total", ct);
+        if (!await ScalarAsync<bool>(main, "SELECT to_regclass('fill_index') IS NOT NULL", ct))
+        {
+            if (done > 0) throw new InvalidOperationException("the catalog is not empty; fill an empty one");
+            await DropIndexesAsync(main, ct);
+        }
+        List<(string Name, string Definition)> indexes = await ReadIndexesAsync(main, ct);
+        // Studies that were made before the interruption are not made again.
+        int begun = done, missing = Math.Max(0, studies - done);
         long started = System.Diagnostics.Stopwatch.GetTimestamp();
-        int done = 0;
         await Parallel.ForAsync(0, connections, new ParallelOptions { MaxDegreeOfParallelism = connections, CancellationToken = ct }, async (worker, token) =>
         {
             await using NpgsqlConnection connection = await database.OpenConnectionAsync(token);
             // Rules between tables are checked row by row; these rows keep them, and checking would take most of the time.
             await ExecuteAsync(connection, "SET session_replication_role = replica; SET synchronous_commit = off", token);
             // A seed for each worker: the same number of workers makes the same studies.
-            var maker = new StudyMaker(seed + worker, instancesPerStudy);
-            int own = (int)((studies * (worker + 1L) / connections) - (studies * (long)worker / connections));
+            var maker = new StudyMaker(seed + begun + worker, instancesPerStudy);
+            int own = (int)((missing * (worker + 1L) / connections) - (missing * (long)worker / connections));
             for (int made = 0; made < own;)
             {
                 int piece = Math.Min(StudiesPerCopy, own - made);
@@ -43,16 +51,22 @@ internal sealed class CopyFill(string connectionString, int seed, int instancesP
                 await WriteAsync(connection, changes, token);
                 made += piece;
                 int total = Interlocked.Add(ref done, piece);
-                report($"{total} studies, {total / System.Diagnostics.Stopwatch.GetElapsedTime(started).TotalSeconds:F0} studies/s");
+                if (total / 20_000 > (total - piece) / 20_000) report($"{total} studies, {(total - begun) / System.Diagnostics.Stopwatch.GetElapsedTime(started).TotalSeconds:F0} studies/s");
             }
         });
-        foreach ((string name, string definition) in indexes)
-        {
-            long start = System.Diagnostics.Stopwatch.GetTimestamp();
-            await ExecuteAsync(main, "SET maintenance_work_mem = '512MB'; " + definition, ct);
-            report($"index {name} in {System.Diagnostics.Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s");
-        }
+        // The long ones first, or the last would be built alone.
+        await Parallel.ForEachAsync(indexes.OrderByDescending(i => i.Definition.Contains(" USING gin ", StringComparison.Ordinal)), new ParallelOptions { MaxDegreeOfParallelism = connections, CancellationToken = ct },
+            async (index, token) =>
+            {
+                long start = System.Diagnostics.Stopwatch.GetTimestamp();
+                await using NpgsqlConnection connection = await database.OpenConnectionAsync(token);
+                await ExecuteAsync(connection, "SET maintenance_work_mem = '512MB'", token);
+                await ExecuteAsync(connection, index.Definition.Replace(" INDEX ", " INDEX IF NOT EXISTS ", StringComparison.Ordinal), token);
+                report($"index {index.Name} in {System.Diagnostics.Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s");
+            });
+        await ExecuteAsync(main, "DROP TABLE fill_index", ct);
         await ExecuteAsync(main, "VACUUM ANALYZE", ct);
+        report($"vacuumed and analyzed at {System.Diagnostics.Stopwatch.GetElapsedTime(started).TotalSeconds:F0} s");
     }
 
     /// <summary>Blocks of the catalog's own sequence, so that it goes on behind these keys.</summary>
@@ -77,6 +91,8 @@ internal sealed class CopyFill(string connectionString, int seed, int instancesP
         await CopyAsync(connection, "COPY blob_copy (blob_key, store, store_key, tier, verified_at) FROM STDIN (FORMAT BINARY)", changes.NewCopies,
             static (c, b) => c.Bind(b.BlobKey).Bind(b.Store).Bind(b.StoreKey).Bind(b.Tier).Bind(b.VerifiedAt), ct);
         await CopyAsync(connection, s_instances, changes.NewInstances, static (c, i) => RowFields.BindInstance(c, i), ct);
+        await CopyAsync(connection, "COPY header (instance_key, encoding, bytes) FROM STDIN (FORMAT BINARY)", changes.NewHeaders,
+            static (c, h) => c.Bind(h.InstanceKey).Bind((long)h.Encoding).Bind(h.Bytes), ct);
         await using (var totals = new NpgsqlCommand("UPDATE total SET patients = patients + $1, studies = studies + $2, series = series + $3, instances = instances + $4, blobs = blobs + $5, "
             + "blob_bytes = blob_bytes + $6 WHERE slot = pg_backend_pid() % 32", connection))
         {
@@ -99,16 +115,22 @@ internal sealed class CopyFill(string connectionString, int seed, int instancesP
         await importer.CompleteAsync(ct);
     }
 
-    private static async Task<List<(string, string)>> DropIndexesAsync(NpgsqlConnection connection, CancellationToken ct)
+    /// <summary>Notes the indexes in a table, for whoever has to go on, and drops them, all or nothing.</summary>
+    private static async Task DropIndexesAsync(NpgsqlConnection connection, CancellationToken ct)
     {
-        List<(string Name, string Definition)> indexes = [];
-        await using (var command = new NpgsqlCommand("SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema() "
-            + "AND tablename IN ('patient', 'patient_identifier', 'patient_name_word', 'study', 'series', 'blob_copy', 'instance') AND indexname NOT LIKE '%\\_pkey'", connection))
-        {
-            await using NpgsqlDataReader row = await command.ExecuteReaderAsync(ct);
-            while (await row.ReadAsync(ct)) indexes.Add((row.GetString(0), row.GetString(1)));
-        }
-        foreach ((string name, _) in indexes) await ExecuteAsync(connection, $"DROP INDEX {name}", ct);
+        await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync(ct);
+        await ExecuteAsync(connection, "CREATE TABLE fill_index AS SELECT indexname::text AS name, indexdef AS definition FROM pg_indexes WHERE schemaname = current_schema() "
+            + "AND tablename IN ('patient', 'patient_identifier', 'patient_name_word', 'study', 'series', 'blob_copy', 'instance') AND indexname NOT LIKE '%\\_pkey'", ct);
+        foreach ((string name, _) in await ReadIndexesAsync(connection, ct)) await ExecuteAsync(connection, $"DROP INDEX {name}", ct);
+        await transaction.CommitAsync(ct);
+    }
+
+    private static async Task<List<(string Name, string Definition)>> ReadIndexesAsync(NpgsqlConnection connection, CancellationToken ct)
+    {
+        List<(string, string)> indexes = [];
+        await using var command = new NpgsqlCommand("SELECT name, definition FROM fill_index", connection);
+        await using NpgsqlDataReader row = await command.ExecuteReaderAsync(ct);
+        while (await row.ReadAsync(ct)) indexes.Add((row.GetString(0), row.GetString(1)));
         return indexes;
     }
 

@@ -11,7 +11,9 @@ Option<int> studies = new("--studies") { Description = "Studies to make", Defaul
 Option<int> instances = new("--instances") { Description = "Instances a study, on average", DefaultValueFactory = _ => 20 };
 Option<int> seed = new("--seed") { Description = "Another seed makes other studies", DefaultValueFactory = _ => 1 };
 Option<int> connections = new("--connections") { Description = "COPY connections at once", DefaultValueFactory = _ => 2 };
-Option<int> limit = new("--limit") { Description = "Answers of one search at most", DefaultValueFactory = _ => 1000 };
+Option<int> limit = new("--limit") { Description = "Answers of one search at most; 0 is all", DefaultValueFactory = _ => 0 };
+Option<int> commitCount = new("--count") { Description = "Commits to time", DefaultValueFactory = _ => 1000 };
+Option<string[]> keys = new("--keys") { Description = "Matching keys of a search at study level: 00100020=X|00080061=CT; again for another search", Required = true };
 
 var fill = new Command("fill", "Fills a catalog") { postgres, sqlite, studies, instances, seed, connections };
 fill.SetAction(async (parsed, ct) =>
@@ -33,15 +35,24 @@ fill.SetAction(async (parsed, ct) =>
     return 0;
 });
 
-var measure = new Command("measure", "Times searches and commits on a filled catalog; the commits leave some studies there") { postgres, sqlite, limit };
-measure.SetAction(async (parsed, ct) =>
+var commits = new Command("commits", "Times commits of one new study each; they stay there") { postgres, sqlite, commitCount };
+commits.SetAction(async (parsed, ct) =>
 {
     await using ICatalog catalog = await OpenAsync(parsed, ct);
-    await Measure.RunAsync(catalog, parsed.GetValue(limit), Console.WriteLine, ct);
+    await Measure.CommitsAsync((ICatalogWriter)catalog, parsed.GetValue(commitCount), Console.WriteLine, ct);
     return 0;
 });
 
-return await new RootCommand("Made-up studies for a catalog") { fill, measure }.Parse(args).InvokeAsync();
+var explain = new Command("explain", "Runs searches on PostgreSQL and shows their plans") { postgres, keys, limit };
+explain.SetAction(async (parsed, ct) =>
+{
+    await using ICatalog catalog = await OpenAsync(parsed, ct);
+    if (catalog is not PostgresCatalog server) throw new InvalidOperationException("plans are shown of PostgreSQL: --postgres");
+    await Measure.ExplainAsync(server, parsed.GetValue(keys)!, parsed.GetValue(limit), Console.WriteLine, ct);
+    return 0;
+});
+
+return await new RootCommand("Made-up studies for a catalog") { fill, commits, explain }.Parse(args).InvokeAsync();
 
 async Task<ICatalog> OpenAsync(ParseResult parsed, CancellationToken ct)
 {

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import threading
 import time
+import urllib.parse
 
 import sections
 import servers
@@ -128,6 +129,15 @@ def ask(server, path, count, seconds, clients):
     script = os.path.join(server.folder, "ask.lua")
     with open(script, "w") as file:
         file.write(SCRIPT % (1, path.replace("%", "%%"), count - 1))
+    return wrk(server, script, seconds, clients)
+
+
+def quoted(value):
+    return urllib.parse.quote(value, safe="")
+
+
+def wrk(server, script, seconds, clients):
+    """Requests a second, p50 and p99 in ms, and the answers that were no success, of a script for wrk."""
     done = subprocess.run(["wrk", "-t1", "-c%d" % clients, "-d%ds" % seconds, "--timeout", "60s", "--latency", "-s", script, "http://127.0.0.1:%d" % server.http_port],
                           stdin=subprocess.DEVNULL, capture_output=True, text=True)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)

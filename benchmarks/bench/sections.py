@@ -1,7 +1,9 @@
 """What is measured: each section gives rows of a table; servers alternate within every round, medians over the rounds."""
+import contextlib
 import gc
 import os
 import random
+import sqlite3
 import statistics
 import subprocess
 import time
@@ -10,6 +12,7 @@ import codecs_section
 import servers
 import synthetic
 from association import Association, study_identifier
+from product import Fill
 
 
 def say(text):
@@ -25,6 +28,8 @@ class Bench:
                         if not peers or s.name.split()[0] in peers]
         self.results = {}
         self.remarks = []
+        # Lines that follow the table.
+        self.appendix = []
 
     def add(self, row, column, value):
         self.results.setdefault((row, column), []).append(value)
@@ -164,30 +169,44 @@ def percentile(values, share):
 
 
 FIND_NAMED, FIND_DATED = 10, 10
+# Larger archives are these files on top of a catalog that CatalogFill made.
+FIND_STORED_MAX, FIND_ON_TOP = 20_000, 1000
 
 
 def find_files(bench, count):
-    """One tiny instance a study; always 10 names that begin with SM and 10 studies on 2023-05-17, however many studies there are."""
-    folder = os.path.join(bench.work, "files", "studies-%d" % count)
+    """One tiny instance a study; always 10 names that begin with QU and 10 studies on 2009-05-17, however many studies there are: nobody else has those,
+    nor do the studies that CatalogFill makes."""
+    folder = os.path.join(bench.work, "files", "find-%d" % count)
     if not os.path.exists(folder + "/complete"):
         say("generating %d studies" % count)
 
     def name(number):
-        return "SMITH%d^ANNA" % number if number < FIND_NAMED else None
+        return "QUINN%d^ANNA" % number if number < FIND_NAMED else None
 
     def date(number):
-        return "20230517" if FIND_NAMED <= number < FIND_NAMED + FIND_DATED else "20%02d%02d%02d" % (10 + number % 13, 1 + number % 12, 1 + number % 28)
+        return "20090517" if FIND_NAMED <= number < FIND_NAMED + FIND_DATED else "20%02d%02d%02d" % (10 + number % 13, 1 + number % 12, 1 + number % 28)
     synthetic.write_files(folder, count, count, synthetic.CT, "CT", 4, 4, names=name, dates=date)
     return folder
+
+
+def patient_ids(server, count):
+    """Patient IDs with one study each, from the whole archive: of a filled catalog by asking it, since not every number of its is a patient's."""
+    if count <= FIND_STORED_MAX:
+        return [b"BENCH%07d" % number for number in range(count)]
+    catalog = sqlite3.connect("file:%s?mode=ro" % os.path.join(server.folder, "catalog.db"), uri=True)
+    with contextlib.closing(catalog):
+        return [row[0].encode() for row in catalog.execute(
+            "SELECT p.patient_id FROM patient p JOIN study s ON s.patient_key = p.patient_key GROUP BY p.patient_key HAVING count(*) = 1 ORDER BY random() LIMIT 20000")]
 
 
 def measure_find(bench, server, count):
     searches = 300 if bench.quick else 2000
     source = random.Random(1)
+    ids = patient_ids(server, count)
     queries = {
-        "Patient ID": (lambda: study_identifier(patient_id=b"BENCH%07d" % source.randrange(count)), 1),
-        "name SM*": (lambda: study_identifier(name=b"SM*"), FIND_NAMED),
-        "date range": (lambda: study_identifier(date=b"20230516-20230518"), FIND_DATED),
+        "Patient ID": (lambda: study_identifier(patient_id=source.choice(ids)), 1),
+        "name QU*": (lambda: study_identifier(name=b"QU*"), FIND_NAMED),
+        "date range": (lambda: study_identifier(date=b"20090516-20090518"), FIND_DATED),
     }
     for label, (identifier, expected) in queries.items():
         association = Association(server.port, server.title)
@@ -210,18 +229,25 @@ def measure_find(bench, server, count):
 
 
 def find(bench):
-    """C-FIND on an open association: every size of archive loaded by C-STORE of one tiny instance a study."""
+    """C-FIND on an open association: archives loaded by C-STORE of one tiny instance a study, large ones of ours by CatalogFill for the most part."""
     for count in (500,) if bench.quick else bench.sizes:
-        folder = find_files(bench, count)
-        # dcmqrscp holds 500 studies at most; 200,000 are stored into ours only.
+        is_filled = count > FIND_STORED_MAX
+        folder = find_files(bench, FIND_ON_TOP if is_filled else count)
+        # dcmqrscp holds 500 studies at most; 200,000 are in ours only.
         running = [s(bench.work) for s in bench.servers if s.indexed
                    and (count <= 500 or s is not servers.Dcmqrscp) and (count <= 5000 or s is servers.PacsCluster)]
         try:
             for server in running:
+                if is_filled:
+                    os.makedirs(server.folder)
+                    started = time.monotonic()
+                    Fill(bench.work).run("fill", "--sqlite", os.path.join(server.folder, "catalog.db"), "--studies", count - FIND_ON_TOP, "--instances", 0)
+                    bench.remark("C-FIND at %s studies: %s of them written by CatalogFill through the catalog's own commits, 500 studies each, in %.0f s; %s by C-STORE." % (
+                        format(count, ","), format(count - FIND_ON_TOP, ","), time.monotonic() - started, format(FIND_ON_TOP, ",")))
                 server.start()
                 # dcmqrscp loses some when several associations store at once.
                 rate, _ = send(bench, server, folder, 1 if isinstance(server, servers.Dcmqrscp) else 4)
-                say("%-18s %d studies stored at %.0f/s" % (server.name, count, rate))
+                say("%-18s %d studies stored at %.0f/s" % (server.name, FIND_ON_TOP if is_filled else count, rate))
             for round_number in range(bench.rounds):
                 for server in running:
                     measure_find(bench, server, count)

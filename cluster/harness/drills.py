@@ -17,6 +17,8 @@ from settings import ROOT, Problem, Settings
 
 # Seconds in which the service must take in again what it refused during a fault.
 GRACE_SECONDS = 90
+# Of the commits into one study through every node; more is a storm of retries.
+CONFLICTS_PERCENT_MAX = 5
 
 
 class Row:
@@ -212,10 +214,13 @@ class Drills:
         seconds = time.monotonic() - load.started
         commits = self.nodes.metric("pacscluster_commit_duration_seconds_count") - commits
         conflicts = self.nodes.metric("pacscluster_commit_conflicts_total") - conflicts
-        remark = "%.0f/s; %d commits, %d conflicts" % (4 * each / seconds, commits, conflicts)
+        share = 100 * conflicts / max(1, commits)
+        remark = "%.0f/s; %d commits, %d conflicts, %.1f %%" % (4 * each / seconds, commits, conflicts, share)
         row = self.row("one study through every node", "%d instances over 4 associations" % (4 * each), load, remark=remark)
         if len(load.acknowledged) != 4 * each or load.refused or load.broken:
             row.wrong.append("not every instance was acknowledged at the first try")
+        if share >= CONFLICTS_PERCENT_MAX and not self.quick:
+            row.wrong.append("%d %% of the commits or more met a conflict" % CONFLICTS_PERCENT_MAX)
         return row
 
     def backup(self):

@@ -204,6 +204,31 @@ public abstract partial class CatalogConformance
     }
 
     [Fact]
+    public async Task A_page_of_a_name_by_components_is_right_however_many_candidates_fail()
+    {
+        var archive = new Archive(Writer);
+        var changes = new CatalogChanges();
+        // The newest 300 begin as the key does and fail by their given name.
+        for (int i = 0; i < 304; i++)
+        {
+            await archive.AddAsync(changes, Archive.Header((0x0020_000D, $"1.2.{i}"), (0x0020_000E, $"1.2.{i}.1"), (0x0008_0018, $"1.2.{i}.1.1"), (0x0010_0020, $"P{i}"),
+                (0x0010_0010, i < 4 ? $"Ash{i}^Bo" : $"Ash{i}^Cy"), (0x0008_0020, i < 4 ? $"2020010{i + 1}" : "20240101")));
+        }
+        await archive.CommitAsync(changes);
+        async Task<string> FindAsync(string name, int limit, int offset)
+        {
+            SearchRequest request = Request(QueryLevel.Study, Identifier("00100010=" + name, 0x0020_000D)) with { Order = SearchOrder.Hierarchy, Limit = limit, Offset = offset };
+            return string.Join(' ', (await Catalog.SearchAsync(request, Ct).ToListAsync(Ct)).Select(r => r[s_studyUid]!["1.2.".Length..]));
+        }
+        Assert.Equal("3", await FindAsync("A*^B*", 1, 0));
+        Assert.Equal("2 1", await FindAsync("A*^B*", 2, 1));
+        Assert.Equal("0", await FindAsync("A*^B*", 3, 3));
+        Assert.Equal("", await FindAsync("A*^B*", 3, 4));
+        Assert.Equal("3 2 1 0", await FindAsync("a*^bo", 1000, 0));
+        Assert.Equal("303 302", await FindAsync("A*^C*", 2, 0));
+    }
+
+    [Fact]
     public async Task A_search_shows_the_survivor_of_a_merge()
     {
         await FillAsync();

@@ -9,12 +9,23 @@ public sealed partial class PostgresCatalog
     /// <summary>Rows read ahead before the first is given out: most answers are shorter, and free their connection before a slow peer has taken the first.</summary>
     private const int RowsReadAhead = 256;
 
+    /// <summary>Answers that are tried to be had as one page, and passed over before it.</summary>
+    private const int PageMax = 1000;
+
+    /// <summary>Rows looked at again for each answer wanted: most do, since SQL selects by all but the bounds of components.</summary>
+    private const int CandidatesPerMatch = 4;
+
     /// <inheritdoc/>
     public async IAsyncEnumerable<SearchRow> SearchAsync(SearchRequest request, [EnumeratorCancellation] CancellationToken ct = default)
     {
         int passOver = request.Offset;
         int left = request.Limit ?? int.MaxValue;
         if (left <= 0) yield break;
+        if (await FirstMatchesAsync(request, ct) is { } first)
+        {
+            foreach (SearchRow row in first.Skip(passOver).Take(left)) yield return row;
+            yield break;
+        }
         (string sql, List<object> values) = SearchSql.Build(request, SqlDialect.Postgres);
         await foreach (SearchRow row in StreamAsync(sql, [.. values.Select(Parameter)], new SearchReader(request).Read, ct))
         {
@@ -22,6 +33,20 @@ public sealed partial class PostgresCatalog
             yield return row;
             if (--left == 0) yield break;
         }
+    }
+
+    /// <summary>A page of a search whose rows are looked at again. No LIMIT can say how many of them will do, and without one PostgreSQL sorts every match there is before it
+    /// gives the first. So a bounded number is asked for, which it takes in the order of an index; null when too few of them did, and for searches that this does not help.</summary>
+    private async ValueTask<List<SearchRow>?> FirstMatchesAsync(SearchRequest request, CancellationToken ct)
+    {
+        if (request.Limit is not { } limit || limit > PageMax || request.Offset > PageMax || (request.Order == SearchOrder.None && request.Sort.Count == 0)) return null;
+        if (!request.Conditions.Any(c => c.NeedsCheck)) return null;
+        int wanted = request.Offset + limit;
+        int candidates = (CandidatesPerMatch * wanted) + RowsReadAhead;
+        (string sql, List<object> values) = SearchSql.Build(request, SqlDialect.Postgres, candidates: candidates);
+        List<SearchRow?> rows = await ReadAsync(sql, new SearchReader(request).Read, ct, [.. values.Select(Parameter)]);
+        List<SearchRow> matches = [.. rows.OfType<SearchRow>()];
+        return matches.Count >= wanted || rows.Count < candidates ? matches : null;
     }
 
     /// <inheritdoc/>

@@ -17,22 +17,25 @@ internal sealed class SearchSql
     private readonly List<object> _parameters = [];
     private readonly Condition? _driver;
     private readonly bool _isModalityRare;
+    private readonly int? _candidates;
 
-    private SearchSql(SearchRequest request, SqlDialect dialect, bool isModalityRare)
+    private SearchSql(SearchRequest request, SqlDialect dialect, bool isModalityRare, int? candidates)
     {
         _request = request;
         _dialect = dialect;
         _driver = ChooseDriver(request);
         _isModalityRare = isModalityRare;
+        _candidates = candidates;
     }
 
     /// <summary>Text and values. Columns: surrogate key, each return key's columns, each check's columns, then, with a header, encoding, bytes and transfer syntax.</summary>
     /// <param name="request">Request.</param>
     /// <param name="dialect">The database's words.</param>
     /// <param name="isModalityRare">Few series have the modalities asked for, so they may drive where nothing better does.</param>
-    public static (string Sql, List<object> Parameters) Build(SearchRequest request, SqlDialect dialect, bool isModalityRare = false)
+    /// <param name="candidates">Rows at most, of a search whose rows are looked at again; null for all.</param>
+    public static (string Sql, List<object> Parameters) Build(SearchRequest request, SqlDialect dialect, bool isModalityRare = false, int? candidates = null)
     {
-        var sql = new SearchSql(request, dialect, isModalityRare);
+        var sql = new SearchSql(request, dialect, isModalityRare, candidates);
         return (sql.Build(), sql._parameters);
     }
 
@@ -57,7 +60,8 @@ internal sealed class SearchSql
         if (needsHeader) sql.Append(" LEFT JOIN header h ON h.instance_key = i.instance_key");
         if (_where.Length > 0) sql.Append(" WHERE ").Append(_where);
         sql.Append(OrderBy(key));
-        if (_request.Limit is { } limit && !_request.Conditions.Any(c => c.NeedsCheck)) sql.Append(" LIMIT ").Append(Parameter((long)_request.Offset + limit));
+        if (_candidates is { } candidates) sql.Append(" LIMIT ").Append(Parameter((long)candidates));
+        else if (_request.Limit is { } limit && !_request.Conditions.Any(c => c.NeedsCheck)) sql.Append(" LIMIT ").Append(Parameter((long)_request.Offset + limit));
         return sql.ToString();
     }
 
