@@ -33,28 +33,36 @@ internal static class Measure
         }
     }
 
-    /// <summary>Times commits of one new study with its instances each: what a lone modality waits for.</summary>
-    /// <param name="writer">Where to.</param>
-    /// <param name="count">Commits.</param>
-    /// <param name="report">Told p50 and p99 in ms.</param>
+    /// <summary>Times commits of one new study with its instances each: what a lone modality waits for. Several catalogs take turns, commit by commit, so that whatever else the
+    /// machine does falls on all of them.</summary>
+    /// <param name="writers">Where to.</param>
+    /// <param name="count">Commits into each.</param>
+    /// <param name="report">Told p50 and p99 in ms, a line for each.</param>
     /// <param name="ct">Cancels.</param>
-    public static async Task CommitsAsync(ICatalogWriter writer, int count, Action<string> report, CancellationToken ct)
+    public static async Task CommitsAsync(IReadOnlyList<ICatalogWriter> writers, int count, Action<string> report, CancellationToken ct)
     {
         // Studies that no other run has made.
-        var maker = new StudyMaker((int)(Stopwatch.GetTimestamp() & 0x3FFF_FFFF) + 1_000_000, 0);
-        List<double> times = [];
+        int seed = (int)(Stopwatch.GetTimestamp() & 0x3FFF_FFFF) + 1_000_000;
+        StudyMaker[] makers = [.. writers.Select(_ => new StudyMaker(seed, 0))];
+        List<double>[] times = [.. writers.Select(_ => new List<double>(count))];
         for (int i = -WarmUp; i < count; i++)
         {
-            LoadedState keys = await writer.LoadAsync(new LoadRequest { NewKeys = StudyMaker.KeysMax(0) }, ct);
-            var changes = new CatalogChanges();
-            maker.Add(changes, 1, keys.NextKey);
-            changes.Outbox.Add(new OutboxRow { Kind = "measured", StudyInstanceUid = changes.NewStudies[0].StudyInstanceUid, CreatedAt = DateTimeOffset.UnixEpoch });
-            long start = Stopwatch.GetTimestamp();
-            await writer.CommitAsync(changes, ct);
-            if (i >= 0) times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+            for (int at = 0; at < writers.Count; at++)
+            {
+                LoadedState keys = await writers[at].LoadAsync(new LoadRequest { NewKeys = StudyMaker.KeysMax(0) }, ct);
+                var changes = new CatalogChanges();
+                makers[at].Add(changes, 1, keys.NextKey);
+                changes.Outbox.Add(new OutboxRow { Kind = "measured", StudyInstanceUid = changes.NewStudies[0].StudyInstanceUid, CreatedAt = DateTimeOffset.UnixEpoch });
+                long start = Stopwatch.GetTimestamp();
+                await writers[at].CommitAsync(changes, ct);
+                if (i >= 0) times[at].Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+            }
         }
-        times.Sort();
-        report(string.Create(CultureInfo.InvariantCulture, $"commits p50 {times[count / 2]:F3} ms p99 {times[count * 99 / 100]:F3} ms"));
+        foreach (List<double> of in times)
+        {
+            of.Sort();
+            report(string.Create(CultureInfo.InvariantCulture, $"commits p50 {of[count / 2]:F3} ms p99 {of[count * 99 / 100]:F3} ms"));
+        }
     }
 
     private static DataSet Identifier(string keys)

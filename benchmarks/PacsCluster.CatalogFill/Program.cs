@@ -13,6 +13,7 @@ Option<int> seed = new("--seed") { Description = "Another seed makes other studi
 Option<int> connections = new("--connections") { Description = "COPY connections at once", DefaultValueFactory = _ => 2 };
 Option<int> limit = new("--limit") { Description = "Answers of one search at most; 0 is all", DefaultValueFactory = _ => 0 };
 Option<int> commitCount = new("--count") { Description = "Commits to time", DefaultValueFactory = _ => 1000 };
+Option<string?> beside = new("--beside") { Description = "Connection string of another catalog on PostgreSQL that takes turns with --postgres" };
 Option<string[]> keys = new("--keys") { Description = "Matching keys of a search at study level: 00100020=X|00080061=CT; again for another search", Required = true };
 
 var fill = new Command("fill", "Fills a catalog") { postgres, sqlite, studies, instances, seed, connections };
@@ -35,11 +36,14 @@ fill.SetAction(async (parsed, ct) =>
     return 0;
 });
 
-var commits = new Command("commits", "Times commits of one new study each; they stay there") { postgres, sqlite, commitCount };
+var commits = new Command("commits", "Times commits of one new study each; they stay there") { postgres, sqlite, beside, commitCount };
 commits.SetAction(async (parsed, ct) =>
 {
     await using ICatalog catalog = await OpenAsync(parsed, ct);
-    await Measure.CommitsAsync((ICatalogWriter)catalog, parsed.GetValue(commitCount), Console.WriteLine, ct);
+    await using ICatalog? other = parsed.GetValue(beside) is { } second
+        ? await PostgresCatalog.OpenAsync(new PostgresCatalogOptions { ConnectionString = second }, TimeProvider.System, ct)
+        : null;
+    await Measure.CommitsAsync(other is null ? [(ICatalogWriter)catalog] : [(ICatalogWriter)catalog, (ICatalogWriter)other], parsed.GetValue(commitCount), Console.WriteLine, ct);
     return 0;
 });
 

@@ -184,8 +184,9 @@ def search(bench, server, postgres, database, count, slow):
 def commits(bench, generator, postgres, count):
     """The catalog's own commits, both sizes in turn."""
     for _ in range(bench.rounds):
-        for database, studies in (("small", SMALL), ("large", count)):
-            words = generator.run("commits", "--postgres", postgres.connection_string(database), "--count", 200 if bench.quick else 2000).split()
+        lines = generator.run("commits", "--postgres", postgres.connection_string("small"), "--beside", postgres.connection_string("large"),
+                              "--count", 200 if bench.quick else 2000).splitlines()
+        for words, studies in zip(map(str.split, lines), (SMALL, count)):
             p50, p99 = float(words[words.index("p50") + 1]), float(words[words.index("p99") + 1])
             bench.add("commit of a new study at %s studies, p50, ms" % spelled(studies), "PacsCluster", p50)
             bench.add("commit of a new study at %s studies, p99, ms" % spelled(studies), "PacsCluster", p99)
