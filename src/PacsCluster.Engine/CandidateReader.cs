@@ -25,11 +25,13 @@ internal sealed record Judgement
 }
 
 /// <summary>The blob that holds a candidate.</summary>
-/// <param name="StoreKey">Key in the store.</param>
+/// <param name="Place">Where it lies.</param>
+/// <param name="MoreCopies">Where else.</param>
+/// <param name="LaterCopies">Stores that get a copy later.</param>
 /// <param name="Length">Bytes.</param>
 /// <param name="DataSetOffset">First byte of the data set.</param>
 /// <param name="Sha256">SHA-256 of all of it.</param>
-internal sealed record WrittenBlob(string StoreKey, long Length, int DataSetOffset, ReadOnlyMemory<byte> Sha256);
+internal sealed record WrittenBlob(BlobPlace Place, IReadOnlyList<BlobPlace> MoreCopies, IReadOnlyList<string> LaterCopies, long Length, int DataSetOffset, ReadOnlyMemory<byte> Sha256);
 
 /// <summary>Makes a <see cref="Candidate"/> of a header: C-27 and C-35, and the columns. Pure.</summary>
 internal static class CandidateReader
@@ -103,7 +105,9 @@ internal static class CandidateReader
             StudyAttributes = AttributeValues.Read(header, QueryLevel.Study),
             SeriesAttributes = AttributeValues.Read(header, QueryLevel.Series),
             InstanceAttributes = AttributeValues.Read(header, QueryLevel.Image),
-            StoreKey = blob.StoreKey,
+            Place = blob.Place,
+            MoreCopies = blob.MoreCopies,
+            LaterCopies = blob.LaterCopies,
             Length = blob.Length,
             DataSetOffset = blob.DataSetOffset,
             Sha256 = blob.Sha256,

@@ -1,13 +1,14 @@
 using System.Buffers;
 using System.Security.Cryptography;
 using PacsCluster.Blobs;
+using PacsCluster.Catalog;
 using PacsCluster.Dicom;
 
 namespace PacsCluster.Engine;
 
 /// <summary>One instance on its way in: one pass over the bytes, which are read into one rented buffer, parsed, digested and written from there.
 /// The File Meta Information goes in front as soon as the data set has said its UIDs. Disposed without commit, nothing is left.</summary>
-internal sealed class Receiver(IBlobStore blobs, PushReader reader, StoreOrigin origin, int bufferBytes) : IAsyncDisposable
+internal sealed class Receiver(CopyPlan plan, PushReader reader, StoreOrigin origin, int bufferBytes) : IAsyncDisposable
 {
     // Room in front of the first bytes, so that File Meta Information and data set go out in one write. What does not fit is written by itself.
     private const int HeadRoom = 2048;
@@ -52,7 +53,11 @@ internal sealed class Receiver(IBlobStore blobs, PushReader reader, StoreOrigin 
     public Task CommitAsync() => _blob!.CommitAsync(CancellationToken.None).AsTask();
 
     /// <summary>What was written.</summary>
-    public WrittenBlob Written() => new(_blob!.Key, _blob.Length, _dataSetOffset, _hash.GetHashAndReset());
+    public WrittenBlob Written() => new(
+        new BlobPlace(plan.Now[0].Name, _blob!.Key),
+        _blob is CopiesWriter copies ? [.. copies.Keys.Select((key, i) => new BlobPlace(plan.Now[i].Name, key)).Skip(1)] : [],
+        plan.Later,
+        _blob.Length, _dataSetOffset, _hash.GetHashAndReset());
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -83,7 +88,7 @@ internal sealed class Receiver(IBlobStore blobs, PushReader reader, StoreOrigin 
         byte[] fileMeta = Part10.BuildFileMeta(origin.TransferSyntax, sopClassUid, sopInstanceUid,
             origin.CallingAETitle.Length > 0 ? origin.CallingAETitle : null, origin.SourceFileMeta);
         _dataSetOffset = fileMeta.Length;
-        _blob = await blobs.CreateAsync(cancellationToken);
+        _blob = plan.Now.Count == 1 ? await plan.Now[0].CreateAsync(cancellationToken) : await CopiesWriter.CreateAsync(plan.Now, cancellationToken);
         if (fileMeta.Length <= HeadRoom)
         {
             _undigested = HeadRoom - fileMeta.Length;

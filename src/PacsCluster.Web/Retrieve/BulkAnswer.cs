@@ -20,7 +20,7 @@ internal sealed record BulkAnswer(InstanceLocation Instance, Offer Offer, string
     public async Task SendAsync(HttpContext http, IReadOnlyList<BulkPart> parts)
     {
         CancellationToken ct = http.RequestAborted;
-        string etag = Conditions.Digest([Instance.StoreKey, Instance.Offset.ToString(System.Globalization.CultureInfo.InvariantCulture), Offer.ToString(), Name]);
+        string etag = Conditions.Digest([Instance.ContentId, Offer.ToString(), Name]);
         Conditions.SetValidators(http.Response, etag);
         if (Conditions.IsNotModified(http, etag)) return;
         if (Offer.InParts)
