@@ -4,6 +4,7 @@ import shutil
 import time
 
 from balancer import Balancer
+from blobstore import BlobStore
 from database import Database, answer_of
 from nodes import Nodes
 from processes import Processes
@@ -25,6 +26,8 @@ def missing(settings):
     # Patroni's module for etcd is only recommended by its package.
     if "patroni" not in packages and not os.path.isdir("/usr/lib/python3/dist-packages/etcd"):
         packages.append("python3-etcd")
+    if settings.blobs == "azure":
+        packages += [package for program, package in (("node", "nodejs"), ("npm", "npm")) if not shutil.which(program)]
     return packages
 
 
@@ -33,7 +36,8 @@ class Cluster:
         self.settings = settings
         self.processes = Processes(settings.folder)
         self.database = Database(settings, self.processes)
-        self.nodes = Nodes(settings, self.processes, self.database)
+        self.blob_store = BlobStore(settings, self.processes)
+        self.nodes = Nodes(settings, self.processes, self.database, self.blob_store)
         self.balancer = Balancer(settings, self.processes)
 
     @staticmethod
@@ -66,7 +70,7 @@ class Cluster:
         started = time.monotonic()
         try:
             self.database.start(say)
-            os.makedirs(self.settings.path("blobs"), mode=0o700, exist_ok=True)
+            self.blob_store.start(say)
             for number in self.nodes.numbers():
                 say("node%d on %d (DICOM) and %d (HTTP)" % (number, *self.settings.node_ports(number)))
                 # The first one makes the catalog's schema; the others may come at once after it.

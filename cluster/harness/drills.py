@@ -13,7 +13,7 @@ from cluster import Cluster
 from database import answer_of
 from nodes import ENVIRONMENT
 from processes import Processes
-from settings import ROOT, Problem, Settings
+from settings import ROOT, SETTINGS, Problem, Settings
 
 # Seconds in which the service must take in again what it refused during a fault.
 GRACE_SECONDS = 90
@@ -84,28 +84,31 @@ class Faults:
         except OSError:
             return False
 
-    def set(self, mode):
-        if not self.ask(mode):
+    def set(self, mode, *ports):
+        """Sets the mode of some of the proxies."""
+        if not self.ask(" ".join([mode, *map(str, ports)])):
             raise Problem("the proxy of faults does not obey")
 
 
 class Drills:
-    """The drills on a cluster. The last node reaches the database through a proxy."""
+    """The drills on a cluster. The last node reaches the database through a proxy, and every node the blobs."""
 
     def __init__(self, cluster, quick):
         self.cluster, self.quick = cluster, quick
         self.settings, self.nodes, self.database = cluster.settings, cluster.nodes, cluster.database
         self.ports = [self.settings.node_ports(n)[0] for n in self.nodes.numbers()]
         spare = self.settings.spare_ports
-        self.database_ports = spare[1:3]
+        self.database_ports, self.blob_port = spare[1:3], spare[3]
         pairs = [(port, self.database.port(member)) for port, member in zip(self.database_ports, ("db1", "db2"))]
-        self.faults = Faults(cluster.processes, spare[0], pairs)
+        self.faults = Faults(cluster.processes, spare[0], pairs + [(self.blob_port, self.settings.azurite)])
 
     def up(self):
         # After the folder is there and before the nodes start.
         self.cluster.prepare()
         self.faults.start()
-        self.nodes.special[self.settings.nodes] = {"connection_string": self.database.connection_string(self.database_ports)}
+        for number in self.nodes.numbers():
+            self.nodes.special[number] = {"blob_port": self.blob_port}
+        self.nodes.special[self.settings.nodes]["connection_string"] = self.database.connection_string(self.database_ports)
         self.cluster.up()
 
     def load(self, count, **options):
@@ -153,15 +156,36 @@ class Drills:
         number = self.settings.nodes
         with self.load(6) as load:
             self.warm(load)
-            self.faults.set("cut")
+            self.faults.set("cut", *self.database_ports)
             time.sleep(seconds)
             others_ready = all(self.nodes.is_ready(n) for n in self.nodes.numbers() if n != number)
-            self.faults.set("pass")
+            self.faults.set("pass", *self.database_ports)
             self.nodes.wait_ready(number)
             row = self.row("a node is cut off from the database", "nothing passes between node%d and PostgreSQL for %d s" % (number, seconds), load)
         if not others_ready:
             row.wrong.append("the other nodes were not ready during the cut")
         return row
+
+    def blobs_gone(self):
+        return self.blob_fault("refuse", 5 if self.quick else 30, "the blob store is down", "Azurite's connections are refused for %d s")
+
+    def blobs_refuse(self):
+        return self.blob_fault("503", 5 if self.quick else 30, "the blob store answers 503", "every request is answered so for %d s")
+
+    def blobs_slow(self):
+        return self.blob_fault("delay:0.5", 5 if self.quick else 30, "the blob store is slow", "every request comes 500 ms late for %d s")
+
+    def blob_fault(self, mode, seconds, name, done):
+        if self.settings.blobs == "files":
+            raise Skip("the blobs are files")
+        with self.load(6) as load:
+            self.warm(load)
+            before = len(load.acknowledged)
+            self.faults.set(mode, self.blob_port)
+            time.sleep(seconds)
+            remark = "%d acknowledged meanwhile" % (len(load.acknowledged) - before)
+            self.faults.set("pass", self.blob_port)
+            return self.row(name, done % seconds, load, remark=remark)
 
     def rolling_restart(self):
         with self.load(6) as load:
@@ -231,17 +255,19 @@ class Drills:
             self.warm(load)
             before = dict(load.acknowledged)
             self.database.tool("pg_dump", "--format=custom", "--file=" + dump, user="pacs", database="pacs")
-            shutil.copytree(self.settings.path("blobs"), blobs, ignore=lambda folder, names: ["tmp"] if folder == self.settings.path("blobs") else [])
+            if self.settings.blobs == "files":
+                shutil.copytree(self.settings.path("blobs"), blobs, ignore=lambda folder, names: ["tmp"] if folder == self.settings.path("blobs") else [])
             load.stop(GRACE_SECONDS)
         load.acknowledged = before
         self.database.make_catalog("restored")
         self.database.tool("pg_restore", "--no-owner", dump, user="pacs", database="restored")
-        self.nodes.special[number] = {"connection_string": self.database.connection_string(name="restored"), "blobs": blobs}
+        self.nodes.special[number] = {"connection_string": self.database.connection_string(name="restored"), "blobs": blobs, "engine": {"ReminderConcurrency": 0}}
         self.nodes.start(number)
         try:
             found, wrong = examine([self.settings.node_ports(number)[0]], self.settings.title, load)
             wrong += verified(self.settings.executable, self.nodes.folder(number))
-            return Row("backup and restore", "pg_dump and then a copy of the blobs, under load; restored beside and verified", load, found, wrong)
+            copied = "pg_dump and then a copy of the blobs" if self.settings.blobs == "files" else "pg_dump (blobs never change, and stay where they are)"
+            return Row("backup and restore", copied + ", under load; restored beside and verified", load, found, wrong)
         finally:
             self.end_further_node(number)
 
@@ -335,11 +361,13 @@ def verified(executable, data):
 
 SINGLE = {"single-kill": SingleDrills.kill, "disk-full": SingleDrills.disk_full}
 CLUSTER = {"node-kill": Drills.node_kill, "primary-kill": Drills.primary_kill, "database-cut": Drills.database_cut,
+           "blobs-gone": Drills.blobs_gone, "blobs-503": Drills.blobs_refuse, "blobs-slow": Drills.blobs_slow,
            "rolling-restart": Drills.rolling_restart, "same-name": Drills.same_name, "hot-study": Drills.hot_study, "backup": Drills.backup}
 
 
 def add_arguments(parser):
     parser.add_argument("drills", nargs="*", help="of %s (default: all)" % " ".join([*CLUSTER, *SINGLE]))
+    parser.add_argument("--blobs", choices=("azure", "files"), default=SETTINGS["blobs"][0], help="where the cluster's blobs lie (default %(default)s)")
     parser.add_argument("--quick", action="store_true", help="fewer kills and shorter cuts: to see that it works")
     parser.add_argument("--work", default=os.path.join(ROOT, "cluster", "local"), help="folder under which the drills put theirs (default cluster/local)")
 
@@ -407,7 +435,7 @@ def run(given, executable):
 
 def on_cluster(given, server, names, attempt, failed):
     """The drills on one cluster, one after the other."""
-    settings = Settings(tempfile.mkdtemp(prefix="drill-", dir=given.work), executable=server)
+    settings = Settings(tempfile.mkdtemp(prefix="drill-", dir=given.work), {"blobs": given.blobs}, server)
     os.chmod(settings.folder, 0o755)
     settings.take_free_ports()
     cluster = Cluster(settings)

@@ -9,11 +9,12 @@ ENVIRONMENT = {"DOTNET_gcServer": "0", "DOTNET_EnableDiagnostics": "0"}
 
 
 class Nodes:
-    def __init__(self, settings, processes, database):
+    def __init__(self, settings, processes, database, blob_store):
         self.settings = settings
         self.processes = processes
         self.database = database
-        # Node number → what it has of its own: "connection_string" (the drills put a proxy between), "said_name", "blobs".
+        self.blob_store = blob_store
+        # Node number → what it has of its own: "connection_string" and "blob_port" (the drills put proxies between), "said_name", "blobs", "engine" (options).
         self.special = {}
 
     @staticmethod
@@ -33,11 +34,12 @@ class Nodes:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         special = self.special.get(number, {})
         link = os.path.join(folder, "blobs")
-        if not os.path.islink(link):
+        if self.settings.blobs == "files" and not os.path.islink(link):
             os.symlink(special.get("blobs") or self.settings.path("blobs"), link)
         options = {
             "Node": {"Name": special.get("said_name", self.name(number))},
             "Catalog": {"ConnectionString": special.get("connection_string") or self.database.connection_string()},
+            **self.blob_store.options(special.get("blob_port"), special.get("engine", {})),
             "Dimse": {"AETitle": self.settings.title, "Port": dicom},
             "Http": {"Port": http},
             "Web": {"PublicUrl": "http://127.0.0.1:%d/dicom-web" % self.settings.http},

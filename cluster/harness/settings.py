@@ -29,6 +29,8 @@ SETTINGS = {
     "patroni": (8008, "REST port of Patroni of db1; db2 follows"),
     "etcd_client": (23790, "client port of etcd"),
     "etcd_peer": (23800, "peer port of etcd"),
+    "blobs": ("azure", "where the nodes' blobs lie: azure (Azurite, installed from npm) or files (a folder that all nodes share)"),
+    "azurite": (10000, "port of Azurite"),
     "title": ("PACSCLUSTER", "AE title of every node"),
     "ttl": (10, "seconds without a sign of life after which Patroni gives the primary's lease to the standby"),
     "postgres_bin": (newest_postgres(), "folder of initdb and postgres"),
@@ -65,6 +67,8 @@ class Settings:
             least, most = (1, 9) if name == "nodes" else (5, 3600) if name == "ttl" else (1, 65535)
             if not least <= value <= most:
                 raise Problem("%s: %d is not between %d and %d" % (name, value, least, most))
+        if name == "blobs" and value not in ("azure", "files"):
+            raise Problem("blobs: %s is neither azure nor files" % value)
         self.values[name] = value
 
     def path(self, *parts):
@@ -80,6 +84,8 @@ class Settings:
                   self.etcd_peer: "etcd (etcd_peer)"}
         listeners = [(self.postgres + i, "PostgreSQL db%d (postgres)" % (i + 1)) for i in range(2)]
         listeners += [(self.patroni + i, "Patroni of db%d (patroni)" % (i + 1)) for i in range(2)]
+        if self.blobs == "azure":
+            listeners.append((self.azurite, "Azurite (azurite)"))
         for number in range(1, self.nodes + 1):
             dicom, http = self.node_ports(number)
             listeners += [(dicom, "DICOM of node %d (node_dicom)" % number), (http, "HTTP of node %d (node_http)" % number)]
@@ -102,7 +108,7 @@ class Settings:
         self.take(block)
 
     def take(self, block):
-        for name, at in (("dicom", 0), ("http", 1), ("etcd_client", 2), ("etcd_peer", 3), ("postgres", 4), ("patroni", 6),
+        for name, at in (("dicom", 0), ("http", 1), ("etcd_client", 2), ("etcd_peer", 3), ("postgres", 4), ("patroni", 6), ("azurite", 8),
                          ("node_dicom", 10), ("node_http", 20)):
             self.set(name, block[at])
         # The last ten are for whoever stands between two of these: the proxies of the drills.

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Serialization;
 using System.Security.Cryptography;
 using Microsoft.Win32.SafeHandles;
 
@@ -7,10 +8,11 @@ namespace PacsCluster.Blobs;
 /// <summary>Where and how blobs lie in files.</summary>
 public sealed record FileBlobStoreOptions
 {
-    /// <summary>Folder; made when missing (its parent must exist). One file system: temporary files lie in it too.</summary>
+    /// <summary>Folder; made when missing (its parent must exist). One file system: temporary files lie in it too. Relative to the data folder, where there is one.</summary>
     public required string Folder { get; init; }
 
     /// <summary>Name under which the catalog knows this store. Default <c>files</c>.</summary>
+    [IgnoreDataMember]
     public string Name { get; init; } = "files";
 
     /// <summary>Commits that wait for the disk at once, each on a thread of its own. More wait in line. Default 16; 1 to 256. The disk's journal

@@ -70,6 +70,12 @@ public interface ICatalog : IAsyncDisposable
     /// <summary>Which of these keys of a store no row knows: the garbage of a sweep, if old enough.</summary>
     ValueTask<IReadOnlyList<string>> FindUnknownBlobsAsync(string store, IReadOnlyCollection<string> storeKeys, CancellationToken ct = default);
 
+    /// <summary>Copies wanted in a store that are due, those due longest first, of blobs that have a copy in one of the stores <paramref name="from"/>.</summary>
+    ValueTask<IReadOnlyList<WantedCopyEntry>> ListWantedCopiesAsync(string store, IReadOnlyCollection<string> from, DateTimeOffset dueBy, int limit, CancellationToken ct = default);
+
+    /// <summary>How many copies are wanted, by store; stores where none is are left out.</summary>
+    ValueTask<IReadOnlyDictionary<string, long>> CountWantedCopiesAsync(CancellationToken ct = default);
+
     /// <summary>How much there is; kept by delta, so asking costs nothing.</summary>
     ValueTask<CatalogCounts> CountAsync(CancellationToken ct = default);
 

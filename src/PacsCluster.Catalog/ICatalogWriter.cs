@@ -140,6 +140,14 @@ internal sealed class CatalogChanges
     public List<BlobRow> NewBlobs { get; } = [];
     /// <summary>Copies that are new.</summary>
     public List<BlobCopyRow> NewCopies { get; } = [];
+    /// <summary>Copies that blobs are to get later, of blobs that are new or there.</summary>
+    public List<WantedCopyRow> WantedCopies { get; } = [];
+    /// <summary>Copies that are wanted no more, mostly because they are in NewCopies; must still be wanted.</summary>
+    public List<WantedCopyRow> SettledCopies { get; } = [];
+    /// <summary>Wanted copies that are to be tried again at their DueAt; left alone where they are wanted no more.</summary>
+    public List<WantedCopyRow> PostponedCopies { get; } = [];
+    /// <summary>Copies that take another's place in the same store, with the key that must still be the one there. Delete the old blob after the commit.</summary>
+    public List<(BlobCopyRow Copy, string OldStoreKey)> ReplacedCopies { get; } = [];
     /// <summary>Instances that must be new in their study. To replace one, remove it and add the new one.</summary>
     public List<InstanceRow> NewInstances { get; } = [];
     /// <summary>Headers of new instances.</summary>
@@ -201,7 +209,7 @@ internal sealed class CatalogChanges
 
     /// <summary>Nothing to write.</summary>
     public bool IsEmpty => NewPatients.Count + ChangedPatients.Count + NewStudies.Count + ChangedStudies.Count + NewSeries.Count + ChangedSeries.Count
-        + NewBlobs.Count + NewCopies.Count + NewInstances.Count + NewHeaders.Count + NewConflicts.Count + NewQuarantine.Count + Outbox.Count
+        + NewBlobs.Count + NewCopies.Count + WantedCopies.Count + SettledCopies.Count + PostponedCopies.Count + ReplacedCopies.Count + NewInstances.Count + NewHeaders.Count + NewConflicts.Count + NewQuarantine.Count + Outbox.Count
         + RemovedInstances.Count + RemovedSeries.Count + RemovedBlobs.Count + RemovedQuarantine.Count + ResolvedConflicts.Count
         + VerifiedCopies.Count + Merges.Count + RemovedStudies.Count + EmptiedPatients.Count + MetadataBlocks.Count + NewRejections.Count + RemovedRejected.Count
         + RemovedRejections.Count + Reminders.Count + NewReminders.Count + CancelledReminders.Count + FinishedReminders.Count + PostponedReminders.Count

@@ -3,8 +3,12 @@ namespace PacsCluster.Catalog;
 /// <summary>What the lists of the catalog select and how their rows are read, the same in every database.</summary>
 internal static class ListFields
 {
-    public const string LocationColumns = "i.instance_key, i.sop_class_uid, i.sop_instance_uid, s.study_instance_uid, r.series_instance_uid, "
-        + "i.transfer_syntax_uid, c.store, c.store_key, i.blob_offset, i.length, i.data_set_offset, i.pixel_data_offset, i.number_of_frames";
+    /// <summary>The columns of a location, with the copies of its blob as one text: store and key with a space between, copies with commas between.</summary>
+    public const string LocationColumns = BeforeCopies + "c.copies" + BehindCopies;
+
+    /// <summary>For an engine that has to put something else there; without a comma in it, since columns are counted by them.</summary>
+    public const string BeforeCopies = "i.instance_key, i.sop_class_uid, i.sop_instance_uid, s.study_instance_uid, r.series_instance_uid, i.transfer_syntax_uid, ";
+    public const string BehindCopies = ", i.blob_offset, i.length, i.data_set_offset, i.pixel_data_offset, i.number_of_frames";
 
     public const string QuarantineColumns = "q.quarantine_key, q.reason, q.study_instance_uid, q.series_instance_uid, q.sop_instance_uid, q.sop_class_uid, "
         + "q.transfer_syntax_uid, q.blob_key, q.detail, q.source, q.received_at, b.length, b.sha256, b.created_at";
@@ -24,13 +28,27 @@ internal static class ListFields
         return new HeaderRow(row.Int64(0), (HeaderEncoding)row.Int32(at), row.Bytes(at + 1), row.IsNull(at + 2) ? default : row.Bytes(at + 2));
     }
 
-    public static InstanceLocation ReadLocation(IRow row, int at) => new()
+    public static InstanceLocation ReadLocation(IRow row, int at)
     {
-        InstanceKey = row.Int64(at), SopClassUid = row.Text(at + 1), SopInstanceUid = row.Text(at + 2), StudyInstanceUid = row.Text(at + 3),
-        SeriesInstanceUid = row.Text(at + 4), TransferSyntaxUid = row.Text(at + 5), Store = row.Text(at + 6), StoreKey = row.Text(at + 7),
-        Offset = row.Int64(at + 8), Length = row.Int64(at + 9), DataSetOffset = row.Int32(at + 10), PixelDataOffset = row.Int64(at + 11),
-        NumberOfFrames = row.IsNull(at + 12) ? 1 : Math.Max(1, row.Int32(at + 12)),
-    };
+        string copies = row.Text(at + 6);
+        int comma = copies.IndexOf(',', StringComparison.Ordinal);
+        BlobPlace first = ReadPlace(comma < 0 ? copies : copies.AsSpan(0, comma));
+        return new InstanceLocation
+        {
+            InstanceKey = row.Int64(at), SopClassUid = row.Text(at + 1), SopInstanceUid = row.Text(at + 2), StudyInstanceUid = row.Text(at + 3),
+            SeriesInstanceUid = row.Text(at + 4), TransferSyntaxUid = row.Text(at + 5), Store = first.Store, StoreKey = first.Key,
+            MoreCopies = comma < 0 ? [] : [.. copies[(comma + 1)..].Split(',').Select(place => ReadPlace(place))],
+            Offset = row.Int64(at + 7), Length = row.Int64(at + 8), DataSetOffset = row.Int32(at + 9), PixelDataOffset = row.Int64(at + 10),
+            NumberOfFrames = row.IsNull(at + 11) ? 1 : Math.Max(1, row.Int32(at + 11)),
+        };
+    }
+
+    // A blob without any copy has an empty one: who reads it learns that it is in no store.
+    private static BlobPlace ReadPlace(ReadOnlySpan<char> text)
+    {
+        int space = text.IndexOf(' ');
+        return space < 0 ? new BlobPlace("", "") : new BlobPlace(text[..space].ToString(), text[(space + 1)..].ToString());
+    }
 
     public static QuarantineEntry ReadQuarantine(IRow row, IReadOnlyList<BlobCopyRow> copies) => new(
         new QuarantineRow
@@ -52,6 +70,18 @@ internal static class ListFields
         Sequence = row.Int64(0), Kind = row.Text(1), StudyInstanceUid = row.Text(2), SeriesInstanceUid = row.Text(3), SopInstanceUid = row.Text(4), Payload = row.Text(5),
         CreatedAt = row.Time(6),
     };
+
+    public const string WantedColumns = "w.blob_key, w.store, w.due_at, b.length, b.sha256, b.created_at";
+
+    public const string CountWanted = "SELECT store, count(*) FROM wanted_copy GROUP BY store ORDER BY store";
+
+    /// <summary>The copies wanted in a store that are due, longest first; the marks are of the store, the time, the stores to copy from (a comparison) and the limit.</summary>
+    public static string Wanted(string store, string dueBy, string from, string limit) =>
+        $"SELECT {WantedColumns} FROM wanted_copy w JOIN blob b ON b.blob_key = w.blob_key WHERE w.store = {store} AND w.due_at <= {dueBy} "
+        + $"AND EXISTS (SELECT 1 FROM blob_copy c WHERE c.blob_key = w.blob_key AND c.store {from}) ORDER BY w.due_at, w.blob_key LIMIT {limit}";
+
+    public static WantedCopyEntry ReadWanted(IRow row, IReadOnlyList<BlobCopyRow> copies) =>
+        new(new WantedCopyRow(row.Int64(0), row.Text(1), row.Time(2)), new BlobRow(row.Int64(0), row.Int64(3), row.Bytes(4), row.Time(5)), copies);
 
     public static BlobCopyRow ReadCopy(IRow row) => new(row.Int64(0), row.Text(1), row.Text(2), row.Text(3), row.TimeOrNull(4));
 

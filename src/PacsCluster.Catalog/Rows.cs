@@ -1,3 +1,4 @@
+using System.Globalization;
 using PacsCluster.Dicom;
 
 namespace PacsCluster.Catalog;
@@ -174,7 +175,28 @@ public sealed record BlobRow(long Key, long Length, ReadOnlyMemory<byte> Digest,
 /// <param name="StoreKey">The blob's key in that store.</param>
 /// <param name="Tier">The store's word for the tier; empty where it has none.</param>
 /// <param name="VerifiedAt">When its digest was last recomputed and right.</param>
-public sealed record BlobCopyRow(long BlobKey, string Store, string StoreKey, string Tier = "", DateTimeOffset? VerifiedAt = null);
+public sealed record BlobCopyRow(long BlobKey, string Store, string StoreKey, string Tier = "", DateTimeOffset? VerifiedAt = null)
+{
+    /// <summary>Where it lies.</summary>
+    public BlobPlace Place => new(Store, StoreKey);
+}
+
+/// <summary>Where one copy of a blob lies.</summary>
+/// <param name="Store">The store's name: no spaces, no commas.</param>
+/// <param name="Key">The blob's key in that store.</param>
+public readonly record struct BlobPlace(string Store, string Key);
+
+/// <summary>A copy that a blob is to get and has not got yet. It goes with its blob.</summary>
+/// <param name="BlobKey">The blob.</param>
+/// <param name="Store">Where the copy is to be.</param>
+/// <param name="DueAt">Not tried before.</param>
+public sealed record WantedCopyRow(long BlobKey, string Store, DateTimeOffset DueAt);
+
+/// <summary>A copy that is wanted, with what it is to be made of.</summary>
+/// <param name="Row">What is wanted.</param>
+/// <param name="Blob">The blob.</param>
+/// <param name="Copies">The copies that it has.</param>
+public sealed record WantedCopyEntry(WantedCopyRow Row, BlobRow Blob, IReadOnlyList<BlobCopyRow> Copies);
 
 /// <summary>What somebody should look at: an entry of the reconciliation list.</summary>
 public sealed record ConflictRow
@@ -258,10 +280,12 @@ public sealed record InstanceLocation
     public required string SeriesInstanceUid { get; init; }
     /// <summary>As stored.</summary>
     public required string TransferSyntaxUid { get; init; }
-    /// <summary>Name of the store that has a copy.</summary>
+    /// <summary>Name of a store that has a copy: the first of them by name. Empty when no store has one.</summary>
     public required string Store { get; init; }
     /// <summary>The blob's key in that store.</summary>
     public required string StoreKey { get; init; }
+    /// <summary>The other copies; most blobs have none.</summary>
+    public IReadOnlyList<BlobPlace> MoreCopies { get; init; } = [];
     /// <summary>First byte of the PS3.10 file in the blob.</summary>
     public required long Offset { get; init; }
     /// <summary>Bytes of the PS3.10 file.</summary>
@@ -272,4 +296,13 @@ public sealed record InstanceLocation
     public required long PixelDataOffset { get; init; }
     /// <summary>(0028,0008), 1 when absent.</summary>
     public required int NumberOfFrames { get; init; }
+
+    /// <summary>The copy that <see cref="Store"/> and <see cref="StoreKey"/> name.</summary>
+    public BlobPlace Place => new(Store, StoreKey);
+
+    /// <summary>Whether one of its copies lies there.</summary>
+    public bool IsAt(BlobPlace place) => Place == place || MoreCopies.Contains(place);
+
+    /// <summary>Names its bytes, which never change, wherever their copies lie: another content under the same UID has another.</summary>
+    public string ContentId => string.Create(CultureInfo.InvariantCulture, $"{InstanceKey}.{SopInstanceUid}");
 }

@@ -5,7 +5,7 @@ using PacsCluster.Imaging;
 
 namespace PacsCluster.Engine;
 
-/// <summary>Everything of the engine over one catalog and one blob store. The caller owns those two and disposes them after this.</summary>
+/// <summary>Everything of the engine over one catalog and the blob stores of this node. The caller owns those and disposes them after this.</summary>
 public sealed class Archive : IAsyncDisposable
 {
     private readonly EngineOptions _options;
@@ -14,7 +14,7 @@ public sealed class Archive : IAsyncDisposable
     private readonly ILogger _logger;
     private readonly CommitQueue _queue;
     private readonly ObservedWriter _writer;
-    private readonly IBlobStore _blobs;
+    private readonly BlobStores _stores;
     private readonly CancellationTokenSource _stopping = new();
     private Task _working = Task.CompletedTask;
     private Task _leasing = Task.CompletedTask;
@@ -24,40 +24,42 @@ public sealed class Archive : IAsyncDisposable
     /// <summary>Composes; nothing runs before <see cref="StartAsync"/>.</summary>
     /// <param name="options">Validated options.</param>
     /// <param name="catalog">The catalog, one that can be written.</param>
-    /// <param name="blobs">Where instances go.</param>
+    /// <param name="stores">Where instances go: the stores that the policies name; the first is the one for policies that name none.</param>
     /// <param name="time">The clock.</param>
     /// <param name="loggers">Loggers.</param>
     /// <exception cref="ArgumentException">The options are wrong (every error is named), or the catalog can only be read.</exception>
-    public Archive(EngineOptions options, ICatalog catalog, IBlobStore blobs, TimeProvider time, ILoggerFactory loggers)
-        : this(options, catalog, catalog as ICatalogWriter ?? throw new ArgumentException("the catalog can only be read", nameof(catalog)), blobs, time, loggers)
+    public Archive(EngineOptions options, ICatalog catalog, IReadOnlyList<IBlobStore> stores, TimeProvider time, ILoggerFactory loggers)
+        : this(options, catalog, catalog as ICatalogWriter ?? throw new ArgumentException("the catalog can only be read", nameof(catalog)), stores, time, loggers)
     {
     }
 
-    internal Archive(EngineOptions options, ICatalog catalog, ICatalogWriter writer, IBlobStore blobs, TimeProvider time, ILoggerFactory loggers)
+    internal Archive(EngineOptions options, ICatalog catalog, ICatalogWriter writer, IReadOnlyList<IBlobStore> stores, TimeProvider time, ILoggerFactory loggers)
     {
         if (options.Validate() is { Count: > 0 } errors) throw new ArgumentException(string.Join("; ", errors), nameof(options));
         _options = options;
         _time = time;
         _logger = loggers.CreateLogger("PacsCluster.Engine");
-        _blobs = blobs;
+        _stores = new BlobStores(stores, options, _logger);
         _writer = new ObservedWriter(writer);
-        _queue = new CommitQueue(options, catalog, _writer, blobs, time, _metrics, _logger);
+        _queue = new CommitQueue(options, catalog, _writer, _stores, time, _metrics, _logger);
         Catalog = catalog;
-        Ingest = new Ingest(options, blobs, _queue, time, _metrics, _logger);
+        Ingest = new Ingest(options, _stores, _queue, time, _metrics, _logger);
         Codecs = new FrameCodecs(options.Codecs);
-        Retrieve = new Retrieve(blobs, Codecs);
-        Verify = new Verify(options, catalog, blobs, time);
-        OrphanSweep = new OrphanSweep(catalog, blobs, time, _logger);
-        Quarantine = new Quarantine(options, catalog, _writer, blobs, _queue);
+        Retrieve = new Retrieve(_stores, Codecs);
+        Verify = new Verify(options, catalog, _writer, _stores, time);
+        OrphanSweep = new OrphanSweep(catalog, _stores, time, _logger);
+        Quarantine = new Quarantine(options, catalog, _writer, _stores, _queue);
         Metadata = new Metadata(catalog, () => BulkDataBase);
         Completion = new StudyCompletion(options, catalog, _writer, () => BulkDataBase, time, _logger);
         ChangeFeed = new ChangeFeed(options, catalog, _writer, time);
-        Deletion = new Deletion(options, catalog, _writer, blobs, _queue, time, _logger);
+        Deletion = new Deletion(options, catalog, _writer, _stores, _queue, time, _logger);
         Reminders = new Reminders(_writer, options, time, _metrics, _logger, $"{Environment.MachineName}-{Guid.NewGuid():N}");
         Reminders.Handle(StudyCompletion.Kind, StudyCompletion.Name, Completion.HandleAsync);
         Reminders.Handle(Deletion.Kind, Deletion.PurgeName, Deletion.HandlePurgeAsync);
         Reminders.Handle(ChangeFeed.Kind, ChangeFeed.Name, (_, ct) => ChangeFeed.TrimAsync(ct));
-        Reminders.Handle(OrphanSweep.Kind, OrphanSweep.Name, (_, ct) => OrphanSweep.HandleAsync(options, ct));
+        Reminders.Handle(OrphanSweep.Kind, OrphanSweep.Name, (reminder, ct) => OrphanSweep.HandleAsync(reminder, options, ct));
+        var later = new LaterCopies(options, catalog, _writer, _stores, time, _logger);
+        foreach (IBlobStore store in _stores.All) Reminders.Handle(LaterCopies.KindOf(store.Name), LaterCopies.Name, later.HandleAsync);
     }
 
     /// <summary>Stores.</summary>
@@ -126,7 +128,9 @@ public sealed class Archive : IAsyncDisposable
     {
         DateTimeOffset now = _time.GetUtcNow();
         var changes = new CatalogChanges { NewReminders = { new ReminderRow { Id = new ReminderId(ChangeFeed.Kind, ChangeFeed.Key, ChangeFeed.Name), DueAt = now } } };
-        if (_options.OrphanSweepInterval > TimeSpan.Zero) changes.NewReminders.Add(new ReminderRow { Id = OrphanSweep.ReminderOf(_blobs.Name), DueAt = now + _options.OrphanSweepInterval });
+        if (_options.OrphanSweepInterval > TimeSpan.Zero)
+            changes.NewReminders.AddRange(_stores.All.Select(store => new ReminderRow { Id = OrphanSweep.ReminderOf(store.Name), DueAt = now + _options.OrphanSweepInterval }));
+        changes.NewReminders.AddRange(_stores.Later.Select(store => new ReminderRow { Id = LaterCopies.ReminderOf(store), DueAt = now }));
         return _writer.CommitAsync(changes, ct);
     }
 

@@ -28,8 +28,12 @@ internal sealed record Candidate
     /// <summary>Columns of the image level.</summary>
     public required AttributeValues InstanceAttributes { get; init; }
 
-    /// <summary>Key of the blob in the store.</summary>
-    public required string StoreKey { get; init; }
+    /// <summary>Where its blob lies: the first copy.</summary>
+    public required BlobPlace Place { get; init; }
+    /// <summary>The other copies that it has already; none in general.</summary>
+    public IReadOnlyList<BlobPlace> MoreCopies { get; init; } = [];
+    /// <summary>Names of the stores that get a copy later; none in general.</summary>
+    public IReadOnlyList<string> LaterCopies { get; init; } = [];
     /// <summary>Bytes of the blob.</summary>
     public required long Length { get; init; }
     /// <summary>First byte of the data set in the blob.</summary>

@@ -25,11 +25,13 @@ internal sealed record Judgement
 }
 
 /// <summary>The blob that holds a candidate.</summary>
-/// <param name="StoreKey">Key in the store.</param>
+/// <param name="Place">Where it lies.</param>
+/// <param name="MoreCopies">Where else.</param>
+/// <param name="LaterCopies">Stores that get a copy later.</param>
 /// <param name="Length">Bytes.</param>
 /// <param name="DataSetOffset">First byte of the data set.</param>
 /// <param name="Digest">Of all of it; see <see cref="BlobDigest"/>.</param>
-internal sealed record WrittenBlob(string StoreKey, long Length, int DataSetOffset, ReadOnlyMemory<byte> Digest);
+internal sealed record WrittenBlob(BlobPlace Place, IReadOnlyList<BlobPlace> MoreCopies, IReadOnlyList<string> LaterCopies, long Length, int DataSetOffset, ReadOnlyMemory<byte> Digest);
 
 /// <summary>Makes a <see cref="Candidate"/> of a header: C-27 and C-35, and the columns. Pure.</summary>
 internal static class CandidateReader
@@ -103,7 +105,9 @@ internal static class CandidateReader
             StudyAttributes = AttributeValues.Read(header, QueryLevel.Study),
             SeriesAttributes = AttributeValues.Read(header, QueryLevel.Series),
             InstanceAttributes = AttributeValues.Read(header, QueryLevel.Image),
-            StoreKey = blob.StoreKey,
+            Place = blob.Place,
+            MoreCopies = blob.MoreCopies,
+            LaterCopies = blob.LaterCopies,
             Length = blob.Length,
             DataSetOffset = blob.DataSetOffset,
             Digest = blob.Digest,

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
-using PacsCluster.Blobs;
 using PacsCluster.Catalog;
 
 namespace PacsCluster.Engine;
@@ -16,7 +15,7 @@ internal sealed class CommitQueue : IAsyncDisposable
     private readonly EngineOptions _options;
     private readonly ICatalog _catalog;
     private readonly ICatalogWriter _writer;
-    private readonly IBlobStore _blobs;
+    private readonly BlobStores _stores;
     private readonly TimeProvider _time;
     private readonly Metrics _metrics;
     private readonly ILogger _logger;
@@ -33,9 +32,9 @@ internal sealed class CommitQueue : IAsyncDisposable
     private bool _isLed;
     private bool _isStopping;
 
-    public CommitQueue(EngineOptions options, ICatalog catalog, ICatalogWriter writer, IBlobStore blobs, TimeProvider time, Metrics metrics, ILogger logger)
+    public CommitQueue(EngineOptions options, ICatalog catalog, ICatalogWriter writer, BlobStores stores, TimeProvider time, Metrics metrics, ILogger logger)
     {
-        (_options, _catalog, _writer, _blobs, _time, _metrics, _logger) = (options, catalog, writer, blobs, time, metrics, logger);
+        (_options, _catalog, _writer, _stores, _time, _metrics, _logger) = (options, catalog, writer, stores, time, metrics, logger);
         _places = new SemaphoreSlim(options.QueueMaxItems);
         _budget = new ByteBudget(options.QueueMaxBytes);
         _grains = new StudyGrains(options.CachedStudies);
@@ -231,7 +230,7 @@ internal sealed class CommitQueue : IAsyncDisposable
                 return;
             }
             Complete(batch, plan, started);
-            foreach (string key in plan.DeadBlobs) await DeleteAsync(key);
+            foreach (BlobPlace place in plan.DeadBlobs) await _stores.DeleteAsync(place);
             return;
         }
     }
@@ -304,7 +303,7 @@ internal sealed class CommitQueue : IAsyncDisposable
             await loaded.DisposeAsync();
             throw;
         }
-        var plan = new BatchPlan(loaded, grains, compare.IsSame, _blobs.Name, _time.GetUtcNow(), _options.CompletionQuietPeriod);
+        var plan = new BatchPlan(loaded, grains, compare.IsSame, _time.GetUtcNow(), _options.CompletionQuietPeriod);
         foreach (Item item in batch)
         {
             try
@@ -325,7 +324,7 @@ internal sealed class CommitQueue : IAsyncDisposable
 
     private async Task<ContentCompare> CompareAsync(List<Item> batch, LoadedState loaded)
     {
-        var compare = new ContentCompare(_blobs);
+        var compare = new ContentCompare(_stores);
         if (loaded.Instances.Count == 0 && batch.Count == 1) return compare;
         foreach (IGrouping<string, Item> same in batch.GroupBy(i => i.Candidate.SopInstanceUid, StringComparer.Ordinal))
         {
@@ -340,11 +339,13 @@ internal sealed class CommitQueue : IAsyncDisposable
     /// <summary>After a commit that broke off: answers those items whose blobs a row refers to, because then the commit did happen.</summary>
     private async Task AnswerCommittedAsync(List<Item> batch)
     {
-        IReadOnlyList<string> unknown = await _catalog.FindUnknownBlobsAsync(_blobs.Name, [.. batch.Select(i => i.Candidate.StoreKey)]);
+        HashSet<BlobPlace> unknown = [];
+        foreach (IGrouping<string, string> store in batch.Select(i => i.Candidate.Place).GroupBy(p => p.Store, p => p.Key, StringComparer.Ordinal))
+            unknown.UnionWith((await _catalog.FindUnknownBlobsAsync(store.Key, [.. store])).Select(key => new BlobPlace(store.Key, key)));
         for (int i = batch.Count - 1; i >= 0; i--)
         {
             Item item = batch[i];
-            if (item.Candidate.ReleasedFrom is not null || unknown.Contains(item.Candidate.StoreKey)) continue;
+            if (item.Candidate.ReleasedFrom is not null || unknown.Contains(item.Candidate.Place)) continue;
             item.Complete(item.Decision!);
             batch.RemoveAt(i);
         }
@@ -365,18 +366,6 @@ internal sealed class CommitQueue : IAsyncDisposable
     private void Forget(List<Item> batch)
     {
         foreach (Item item in batch) _grains.Forget(item.Candidate.StudyInstanceUid);
-    }
-
-    private async Task DeleteAsync(string key)
-    {
-        try
-        {
-            await _blobs.DeleteAsync(key);
-        }
-        catch (BlobStoreUnavailableException fault)
-        {
-            Log.BlobDeleteFailed(_logger, fault, key);
-        }
     }
 
     /// <param name="candidate">Null for what runs alone.</param>

@@ -62,6 +62,9 @@ public sealed record EngineOptions
     /// <summary>Time between two sweeps for such blobs; zero for none. Default 6 h, 1 min to 365 d.</summary>
     public TimeSpan OrphanSweepInterval { get; init; } = TimeSpan.FromHours(6);
 
+    /// <summary>Time between two looks for copies that are to be made later, where a policy wants such. Default 10 s, 1 s to 1 h.</summary>
+    public TimeSpan CopyInterval { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>Time without a new instance after which a study is complete. Default 60 s, 1 s to 24 h.</summary>
     public TimeSpan CompletionQuietPeriod { get; init; } = TimeSpan.FromSeconds(60);
 
@@ -74,7 +77,7 @@ public sealed record EngineOptions
     /// <summary>Time after which a named consumer of the change feed that says nothing is forgotten, and no entry kept for it. Default 30 d, 1 min to 3650 d.</summary>
     public TimeSpan ConsumerRetention { get; init; } = TimeSpan.FromDays(30);
 
-    /// <summary>Reminders (completing studies, purging deletions, sweeping, trimming) that this node works on at once. Default 2, 0 to 64; 0 leaves them to other nodes.</summary>
+    /// <summary>Reminders (completing studies, copying, purging deletions, sweeping, trimming) that this node works on at once. Default 2, 0 to 64; 0 leaves them to other nodes.</summary>
     public int ReminderConcurrency { get; init; } = 2;
 
     /// <summary>Time after which another node takes over a reminder whose node died. Default 5 min, 1 s to 24 h.</summary>
@@ -89,6 +92,20 @@ public sealed record EngineOptions
     /// <summary>The policy for a calling AE title.</summary>
     public StorePolicy PolicyFor(string callingAETitle) =>
         CallingAETitles.TryGetValue(callingAETitle, out StorePolicyOverride? differences) ? differences.ApplyTo(Policy) : Policy;
+
+    /// <summary>What is wrong with the blob stores that the policies name, a line each.</summary>
+    /// <param name="known">The stores that there are.</param>
+    public IEnumerable<string> ValidateStores(IReadOnlyCollection<string> known)
+    {
+        ArgumentNullException.ThrowIfNull(known);
+        IEnumerable<(string Name, IReadOnlyList<string>? Stores)> lists =
+        [
+            ("Policy:Copies", Policy.Copies), ("Policy:LaterCopies", Policy.LaterCopies),
+            .. CallingAETitles.SelectMany(c => new[] { ($"CallingAETitles:{c.Key}:Copies", c.Value.Copies), ($"CallingAETitles:{c.Key}:LaterCopies", c.Value.LaterCopies) }),
+        ];
+        return lists.SelectMany(list => (list.Stores ?? []).Where(store => !known.Contains(store))
+            .Select(store => $"Engine:{list.Name}: there is no blob store '{store}' (there is {string.Join(", ", known.Order(StringComparer.Ordinal))})"));
+    }
 
     /// <summary>Every error, each one line that names the option, its value and what is allowed; empty when all is well.</summary>
     public IReadOnlyList<string> Validate()
@@ -113,6 +130,7 @@ public sealed record EngineOptions
         Range(nameof(DrainTimeout), DrainTimeout, TimeSpan.Zero, TimeSpan.FromMinutes(10));
         Range(nameof(OrphanAge), OrphanAge, TimeSpan.FromHours(1), TimeSpan.FromDays(365));
         if (OrphanSweepInterval != TimeSpan.Zero) Range(nameof(OrphanSweepInterval), OrphanSweepInterval, TimeSpan.FromMinutes(1), TimeSpan.FromDays(365));
+        Range(nameof(CopyInterval), CopyInterval, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1));
         Range(nameof(CompletionQuietPeriod), CompletionQuietPeriod, TimeSpan.FromSeconds(1), TimeSpan.FromHours(24));
         Range(nameof(DeletionRetention), DeletionRetention, TimeSpan.Zero, TimeSpan.FromDays(3650));
         Range(nameof(FeedRetention), FeedRetention, TimeSpan.FromMinutes(1), TimeSpan.FromDays(3650));

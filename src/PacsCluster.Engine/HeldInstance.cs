@@ -14,6 +14,12 @@ internal abstract record HeldInstance(BlobRow Blob, IReadOnlyList<BlobCopyRow> C
     /// <summary>Something else lies in the blob too.</summary>
     public virtual bool IsBlobShared => false;
 
+    /// <summary>One copy of its blob.</summary>
+    public BlobPlace Place => Copies.Count > 0 ? Copies[0].Place : new BlobPlace("", "");
+
+    /// <summary>The others.</summary>
+    public IReadOnlyList<BlobPlace> MoreCopies => [.. Copies.Skip(1).Select(c => c.Place)];
+
     /// <summary>Takes it off its list.</summary>
     public abstract void TakeOut(CatalogChanges changes);
 }
@@ -39,7 +45,7 @@ internal sealed record RejectedInstance(RejectedEntry Entry)
 }
 
 /// <summary>Reads held instances from their blobs, as the store path read them when they came.</summary>
-internal sealed class HeldReader(EngineOptions options, IBlobStore blobs)
+internal sealed class HeldReader(EngineOptions options, BlobStores stores)
 {
     private const int BufferBytes = 256 * 1024;
 
@@ -68,7 +74,7 @@ internal sealed class HeldReader(EngineOptions options, IBlobStore blobs)
         };
         Judgement judged = CandidateReader.Judge(reader.Header, origin, policy);
         if (judged.Refusal is { } refusal) return (null, refusal);
-        var blob = new WrittenBlob(CopyOf(held).StoreKey, held.Blob.Length, dataSetOffset, held.Blob.Digest);
+        var blob = new WrittenBlob(held.Place, held.MoreCopies, [], held.Blob.Length, dataSetOffset, held.Blob.Digest);
         return (CandidateReader.Read(judged, reader, blob, origin, policy, held.ReceivedAt) with { ReleasedFrom = held }, null);
     }
 
@@ -78,16 +84,13 @@ internal sealed class HeldReader(EngineOptions options, IBlobStore blobs)
         HeaderMaxBytes = options.HeaderMaxBytes,
     });
 
-    private BlobCopyRow CopyOf(HeldInstance held) =>
-        held.Copies.FirstOrDefault(c => c.Store == blobs.Name) ?? throw new BlobNotFoundException(blobs.Name, "(no copy)");
-
     /// <summary>Reads a blob through the reader; gives the offset of its data set.</summary>
     private async Task<int> FeedAsync(HeldInstance held, PushReader reader, CancellationToken cancellationToken)
     {
         byte[] buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
         try
         {
-            await using Stream stream = await blobs.OpenReadAsync(CopyOf(held).StoreKey, 0, -1, cancellationToken);
+            await using Stream stream = await stores.OpenReadAsync(held.Place, held.MoreCopies, 0, held.Blob.Length, cancellationToken);
             int read = await stream.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellationToken);
             int dataSetOffset = Part10.ReadStart(buffer.AsMemory(0, read)).DataSetOffset;
             reader.Feed(buffer.AsSpan(dataSetOffset, read - dataSetOffset));

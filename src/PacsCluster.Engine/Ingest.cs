@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using PacsCluster.Blobs;
+using PacsCluster.Catalog;
 using PacsCluster.Dicom;
 
 namespace PacsCluster.Engine;
@@ -10,15 +11,15 @@ namespace PacsCluster.Engine;
 public sealed class Ingest
 {
     private readonly EngineOptions _options;
-    private readonly IBlobStore _blobs;
+    private readonly BlobStores _stores;
     private readonly CommitQueue _queue;
     private readonly TimeProvider _time;
     private readonly Metrics _metrics;
     private readonly ILogger _logger;
     private int _inFlight;
 
-    internal Ingest(EngineOptions options, IBlobStore blobs, CommitQueue queue, TimeProvider time, Metrics metrics, ILogger logger) =>
-        (_options, _blobs, _queue, _time, _metrics, _logger) = (options, blobs, queue, time, metrics, logger);
+    internal Ingest(EngineOptions options, BlobStores stores, CommitQueue queue, TimeProvider time, Metrics metrics, ILogger logger) =>
+        (_options, _stores, _queue, _time, _metrics, _logger) = (options, stores, queue, time, metrics, logger);
 
     /// <summary>Stores that have begun and not ended.</summary>
     public int InFlight => Volatile.Read(ref _inFlight);
@@ -50,7 +51,7 @@ public sealed class Ingest
             StoreOutcome outcome;
             try
             {
-                await using var receiver = new Receiver(_blobs, reader, origin, _options);
+                await using var receiver = new Receiver(_stores.PlanFor(origin.CallingAETitle), reader, origin, _options);
                 await receiver.ReceiveAsync(dataSet, cancellationToken);
                 length = receiver.Length;
                 outcome = await CommitAsync(receiver, reader, origin);
@@ -59,14 +60,14 @@ public sealed class Ingest
             {
                 outcome = Refused(origin, StoreOutcomeKind.CannotUnderstand, fault.Message, fault.Tag);
             }
-            catch (BlobStoreFullException)
+            catch (BlobStoreFullException fault)
             {
-                Log.BlobStoreFull(_logger, origin.CallingAETitle, _blobs.Name);
+                Log.BlobStoreFull(_logger, origin.CallingAETitle, fault.Message);
                 outcome = Refused(origin, StoreOutcomeKind.OutOfResources, "out of space for instances", null);
             }
             catch (BlobStoreUnavailableException fault)
             {
-                Log.BlobStoreUnavailable(_logger, fault, origin.CallingAETitle, _blobs.Name);
+                Log.BlobStoreUnavailable(_logger, fault, origin.CallingAETitle);
                 outcome = Refused(origin, StoreOutcomeKind.OutOfResources, "storage out of reach, try again", null);
             }
             if (outcome.Kind == StoreOutcomeKind.Quarantined) Log.Quarantined(_logger, outcome.SopInstanceUid, origin.CallingAETitle, outcome.Comment ?? "");
@@ -99,20 +100,12 @@ public sealed class Ingest
         {
             decision = new Decision(Refused(origin, StoreOutcomeKind.OutOfResources, "the archive is stopping", null), BlobFate.Delete);
         }
-        if (decision.Fate == BlobFate.Delete) await DeleteAsync(candidate.StoreKey);
+        if (decision.Fate == BlobFate.Delete)
+        {
+            await _stores.DeleteAsync(candidate.Place);
+            foreach (BlobPlace copy in candidate.MoreCopies) await _stores.DeleteAsync(copy);
+        }
         return policy.AnswerWarnings || decision.Outcome.Warning == StoreWarning.None ? decision.Outcome : decision.Outcome with { Warning = StoreWarning.None };
-    }
-
-    private async Task DeleteAsync(string key)
-    {
-        try
-        {
-            await _blobs.DeleteAsync(key);
-        }
-        catch (BlobStoreUnavailableException fault)
-        {
-            Log.BlobDeleteFailed(_logger, fault, key);
-        }
     }
 
     private static StoreOutcome Refused(StoreOrigin origin, StoreOutcomeKind kind, string reason, Tag? offending) => new()

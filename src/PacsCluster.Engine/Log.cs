@@ -11,11 +11,11 @@ internal static partial class Log
     [LoggerMessage(2, LogLevel.Warning, "SOP Instance {SopInstanceUid} from {CallingAE} went to quarantine: {Reason}")]
     public static partial void Quarantined(ILogger logger, string? sopInstanceUid, string callingAE, string reason);
 
-    [LoggerMessage(3, LogLevel.Error, "Store from {CallingAE} failed: no space in blob store {Store}")]
-    public static partial void BlobStoreFull(ILogger logger, string callingAE, string store);
+    [LoggerMessage(3, LogLevel.Error, "Store from {CallingAE} failed: {Reason}")]
+    public static partial void BlobStoreFull(ILogger logger, string callingAE, string reason);
 
-    [LoggerMessage(4, LogLevel.Error, "Store from {CallingAE} failed: blob store {Store} is out of reach")]
-    public static partial void BlobStoreUnavailable(ILogger logger, Exception fault, string callingAE, string store);
+    [LoggerMessage(4, LogLevel.Error, "Store from {CallingAE} failed: a blob store is out of reach")]
+    public static partial void BlobStoreUnavailable(ILogger logger, Exception fault, string callingAE);
 
     [LoggerMessage(5, LogLevel.Error, "Commit of {Items} instances failed: the catalog has no space")]
     public static partial void CatalogFull(ILogger logger, int items);
@@ -35,8 +35,23 @@ internal static partial class Log
     [LoggerMessage(10, LogLevel.Warning, "Blob {Key} that nothing refers to could not be deleted; the sweep will")]
     public static partial void BlobDeleteFailed(ILogger logger, Exception fault, string key);
 
-    [LoggerMessage(11, LogLevel.Information, "Sweep: {Deleted} of {Seen} blobs had no row and were older than {Age}")]
-    public static partial void Swept(ILogger logger, long deleted, long seen, TimeSpan age);
+    [LoggerMessage(11, LogLevel.Information, "Sweep of store {Store}: {Deleted} of {Seen} blobs had no row and were older than {Age}")]
+    public static partial void Swept(ILogger logger, string store, long deleted, long seen, TimeSpan age);
+
+    [LoggerMessage(24, LogLevel.Error, "Blob {Key} could not be read from store {Store}: another copy is read")]
+    public static partial void CopyUnreadable(ILogger logger, Exception fault, string store, string key);
+
+    [LoggerMessage(25, LogLevel.Warning, "Blob {Key} lies in store {Store}, which this node has not: the sweep of a node that has it will delete it")]
+    public static partial void BlobElsewhere(ILogger logger, string key, string store);
+
+    [LoggerMessage(26, LogLevel.Warning, "No copies can be made in store {Store} now; the next attempt is in {Wait}")]
+    public static partial void CopyingUnavailable(ILogger logger, Exception fault, string store, TimeSpan wait);
+
+    [LoggerMessage(27, LogLevel.Error, "No good copy of blob row {BlobKey} can be read for store {Store}: the next attempt is in {Wait}")]
+    public static partial void CopyFailed(ILogger logger, Exception? fault, long blobKey, string store, TimeSpan wait);
+
+    [LoggerMessage(28, LogLevel.Information, "{Copies} copies made in store {Store}")]
+    public static partial void Copied(ILogger logger, int copies, string store);
 
     [LoggerMessage(13, LogLevel.Warning, "Stop: {Waiting} stores did not end within {Limit} and are given up unanswered")]
     public static partial void DrainTimedOut(ILogger logger, int waiting, TimeSpan limit);

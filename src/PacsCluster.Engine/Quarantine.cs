@@ -9,13 +9,13 @@ public sealed class Quarantine : IDisposable
 {
     private readonly ICatalog _catalog;
     private readonly ICatalogWriter _writer;
-    private readonly IBlobStore _blobs;
+    private readonly BlobStores _stores;
     private readonly CommitQueue _queue;
     private readonly HeldReader _reader;
     private readonly SemaphoreSlim _one = new(1, 1);
 
-    internal Quarantine(EngineOptions options, ICatalog catalog, ICatalogWriter writer, IBlobStore blobs, CommitQueue queue) =>
-        (_catalog, _writer, _blobs, _queue, _reader) = (catalog, writer, blobs, queue, new HeldReader(options, blobs));
+    internal Quarantine(EngineOptions options, ICatalog catalog, ICatalogWriter writer, BlobStores stores, CommitQueue queue) =>
+        (_catalog, _writer, _stores, _queue, _reader) = (catalog, writer, stores, queue, new HeldReader(options, stores));
 
     /// <summary>Judgement of a person who has looked: it is stored wherever that is possible, and takes the place of an instance with its UID,
     /// which goes to quarantine in turn.</summary>
@@ -62,10 +62,9 @@ public sealed class Quarantine : IDisposable
         }
     }
 
-    /// <summary>Deletes an entry and its blob for good.</summary>
+    /// <summary>Deletes an entry and its blob for good. A copy that cannot be deleted now is left to the sweep.</summary>
     /// <returns>False when there is no such entry.</returns>
     /// <exception cref="CatalogUnavailableException">The catalog cannot be written now; nothing is deleted.</exception>
-    /// <exception cref="BlobStoreUnavailableException">The entry is gone, and the sweep will take its blob.</exception>
     public async Task<bool> DeleteAsync(long key, CancellationToken cancellationToken)
     {
         await _one.WaitAsync(cancellationToken);
@@ -76,10 +75,7 @@ public sealed class Quarantine : IDisposable
             changes.RemovedQuarantine.Add(entry.Row);
             changes.RemovedBlobs.Add(entry.Blob);
             await _writer.CommitAsync(changes, cancellationToken);
-            foreach (BlobCopyRow copy in entry.Copies)
-            {
-                if (copy.Store == _blobs.Name) await _blobs.DeleteAsync(copy.StoreKey, CancellationToken.None);
-            }
+            foreach (BlobCopyRow copy in entry.Copies) await _stores.DeleteAsync(copy.Place);
             return true;
         }
         finally

@@ -1,12 +1,13 @@
 using System.Buffers;
 using PacsCluster.Blobs;
+using PacsCluster.Catalog;
 using PacsCluster.Dicom;
 
 namespace PacsCluster.Engine;
 
 /// <summary>One instance on its way in: one pass over the bytes, which are read into one rented buffer, parsed, digested and written from there.
 /// The File Meta Information goes in front as soon as the data set has said its UIDs. Disposed without commit, nothing is left.</summary>
-internal sealed class Receiver(IBlobStore blobs, PushReader reader, StoreOrigin origin, EngineOptions options) : IAsyncDisposable
+internal sealed class Receiver(CopyPlan plan, PushReader reader, StoreOrigin origin, EngineOptions options) : IAsyncDisposable
 {
     // Room in front of the first bytes, so that File Meta Information and data set go out in one write. What does not fit is written by itself.
     private const int HeadRoom = 2048;
@@ -42,7 +43,7 @@ internal sealed class Receiver(IBlobStore blobs, PushReader reader, StoreOrigin 
         if (_blob is null)
         {
             // All of it is here, as a CT slice is.
-            _blob = await blobs.CreateWholeAsync(rest, cancellationToken);
+            _blob = plan.Now.Count == 1 ? await plan.Now[0].CreateWholeAsync(rest, cancellationToken) : await CopiesWriter.CreateWholeAsync(plan.Now, rest, cancellationToken);
         }
         else
         {
@@ -60,7 +61,11 @@ internal sealed class Receiver(IBlobStore blobs, PushReader reader, StoreOrigin 
     public Task CommitAsync() => _blob!.CommitAsync(CancellationToken.None).AsTask();
 
     /// <summary>What was written.</summary>
-    public WrittenBlob Written() => new(_blob!.Key, _blob.Length, _dataSetOffset, _digest.End());
+    public WrittenBlob Written() => new(
+        new BlobPlace(plan.Now[0].Name, _blob!.Key),
+        _blob is CopiesWriter copies ? [.. copies.Keys.Select((key, i) => new BlobPlace(plan.Now[i].Name, key)).Skip(1)] : [],
+        plan.Later,
+        _blob.Length, _dataSetOffset, _digest.End());
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -98,14 +103,17 @@ internal sealed class Receiver(IBlobStore blobs, PushReader reader, StoreOrigin 
             return;
         }
         _digest.Append(fileMeta);
-        _blob = await blobs.CreateAsync(cancellationToken);
+        _blob = await CreateAsync(cancellationToken);
         await _blob.WriteAsync(fileMeta, cancellationToken);
     }
+
+    private async ValueTask<BlobWriter> CreateAsync(CancellationToken cancellationToken) =>
+        plan.Now.Count == 1 ? await plan.Now[0].CreateAsync(cancellationToken) : await CopiesWriter.CreateAsync(plan.Now, cancellationToken);
 
     // The buffer is full and there may be more.
     private async ValueTask SpillAsync(CancellationToken cancellationToken)
     {
-        _blob ??= await blobs.CreateAsync(cancellationToken);
+        _blob ??= await CreateAsync(cancellationToken);
         await _blob.WriteAsync(_buffer.AsMemory(_start.._end), cancellationToken);
         _digest.Append(_buffer.AsSpan(_start.._end));
         _start = _end = HeadRoom;

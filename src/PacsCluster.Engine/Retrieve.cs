@@ -19,13 +19,13 @@ public sealed class Retrieve
         TransferSyntax.FromUid(Uids.JPEGLSLossless), TransferSyntax.FromUid(Uids.JPEG2000Lossless), TransferSyntax.FromUid(Uids.RLELossless),
     ];
 
-    private readonly IBlobStore _blobs;
+    private readonly BlobStores _stores;
 
     private readonly FrameCodecs _codecs;
 
-    internal Retrieve(IBlobStore blobs, FrameCodecs codecs)
+    internal Retrieve(BlobStores stores, FrameCodecs codecs)
     {
-        _blobs = blobs;
+        _stores = stores;
         _codecs = codecs;
     }
 
@@ -128,7 +128,7 @@ public sealed class Retrieve
         ArgumentNullException.ThrowIfNull(instance);
         try
         {
-            return await _blobs.OpenReadAsync(instance.StoreKey, instance.Offset + offset, length, cancellationToken);
+            return await _stores.OpenReadAsync(instance.Place, instance.MoreCopies, instance.Offset + offset, length, cancellationToken);
         }
         catch (BlobNotFoundException e)
         {

@@ -65,6 +65,13 @@ public sealed record StorePolicy
     /// <summary>Answer with warnings (B000, B006, B007) at all; some senders take them for errors (C-30). Default true; false answers 0000.</summary>
     public bool AnswerWarnings { get; init; } = true;
 
+    /// <summary>Names of the blob stores that must have an instance before its sender hears success. The nearest first: copies are read in this order of the common policy. Default none,
+    /// which is the store <c>files</c>.</summary>
+    public IReadOnlyList<string> Copies { get; init; } = [];
+
+    /// <summary>Names of the blob stores that get a copy later, soon after the others, by a reminder that tries until it is there. Default none.</summary>
+    public IReadOnlyList<string> LaterCopies { get; init; } = [];
+
     /// <summary>What is wrong with it; empty when all is well.</summary>
     /// <param name="name">How the operator calls it.</param>
     internal IEnumerable<string> Validate(string name)
@@ -80,6 +87,8 @@ public sealed record StorePolicy
             if (!Enum.IsDefined(value)) yield return $"{name}:{member}: {value} is not one of {string.Join(", ", Enum.GetNames<MisfitPolicy>())}";
         }
         if (MissingUid == MisfitPolicy.Store) yield return $"{name}:MissingUid: Store is not possible; Quarantine or Refuse";
+        foreach (string twice in Copies.Concat(LaterCopies).GroupBy(n => n, StringComparer.Ordinal).Where(g => g.Count() > 1).Select(g => g.Key))
+            yield return $"{name}:Copies: '{twice}' is named twice, here or in LaterCopies";
     }
 }
 
@@ -110,6 +119,12 @@ public sealed record StorePolicyOverride
     /// <inheritdoc cref="StorePolicy.AnswerWarnings"/>
     public bool? AnswerWarnings { get; init; }
 
+    /// <inheritdoc cref="StorePolicy.Copies"/>
+    public IReadOnlyList<string>? Copies { get; init; }
+
+    /// <inheritdoc cref="StorePolicy.LaterCopies"/>
+    public IReadOnlyList<string>? LaterCopies { get; init; }
+
     /// <summary>The policy with these differences.</summary>
     internal StorePolicy ApplyTo(StorePolicy policy) => new()
     {
@@ -121,5 +136,7 @@ public sealed record StorePolicyOverride
         BadUid = BadUid ?? policy.BadUid,
         RequestMismatch = RequestMismatch ?? policy.RequestMismatch,
         AnswerWarnings = AnswerWarnings ?? policy.AnswerWarnings,
+        Copies = Copies ?? policy.Copies,
+        LaterCopies = LaterCopies ?? policy.LaterCopies,
     };
 }

@@ -8,9 +8,9 @@ namespace PacsCluster.Engine;
 /// <summary>What a walk over the archive can find.</summary>
 public enum VerifyProblem
 {
-    /// <summary>A row refers to a blob that the store does not have. An alarm.</summary>
+    /// <summary>A row refers to a copy that its store does not have. An alarm.</summary>
     BlobMissing,
-    /// <summary>A blob row names no copy in this store. An alarm.</summary>
+    /// <summary>A blob row names no copy in any store. An alarm.</summary>
     CopyMissing,
     /// <summary>The blob is longer or shorter than its row says. An alarm.</summary>
     WrongLength,
@@ -36,14 +36,21 @@ public enum VerifyProblem
 /// <param name="Detail">More.</param>
 public sealed record VerifyFinding(VerifyProblem Problem, string StoreKey, string StudyInstanceUid, string SopInstanceUid, string Detail)
 {
+    /// <summary>Name of the blob's store, or empty.</summary>
+    public string Store { get; init; } = "";
+
+    /// <summary>It was so, and the copy was made anew from another one.</summary>
+    public bool IsRepaired { get; init; }
+
     /// <summary>Something is lost or damaged, and a person must act.</summary>
-    public bool IsAlarm => Problem is not (VerifyProblem.UnusedBlobRow or VerifyProblem.Orphan);
+    public bool IsAlarm => !IsRepaired && Problem is not (VerifyProblem.UnusedBlobRow or VerifyProblem.Orphan);
 
     /// <summary>One line for a report.</summary>
     public override string ToString()
     {
-        string line = $"{(IsAlarm ? "ALARM" : "note")} {Problem}";
+        string line = $"{(IsRepaired ? "repaired" : IsAlarm ? "ALARM" : "note")} {Problem}";
         if (StoreKey.Length > 0) line += $" blob {StoreKey}";
+        if (Store.Length > 0) line += $" of store {Store}";
         if (StudyInstanceUid.Length > 0) line += $" study {StudyInstanceUid}";
         if (SopInstanceUid.Length > 0) line += $" instance {SopInstanceUid}";
         return Detail.Length > 0 ? $"{line}: {Detail}" : line;
@@ -58,6 +65,9 @@ public sealed record VerifyOptions
 
     /// <summary>With <see cref="Digests"/>: parse every blob and compare with the header in the catalog. Default true.</summary>
     public bool Headers { get; init; } = true;
+
+    /// <summary>Make a copy anew that is missing, cut or has other bytes, from another copy whose digest is right. Default false: nothing is written.</summary>
+    public bool Repair { get; init; }
 
     /// <summary>Blobs read at once. Default 2, 1 to 64.</summary>
     public int Parallel { get; init; } = 2;
@@ -78,14 +88,23 @@ public readonly record struct VerifyProgress(long Blobs, long BlobsTotal, long B
 /// <param name="Instances">Instances in them.</param>
 /// <param name="Quarantined">Blobs that the quarantine needs.</param>
 /// <param name="Bytes">Bytes read.</param>
-/// <param name="Counts">Findings by problem.</param>
+/// <param name="Counts">Findings by problem, without what was repaired.</param>
 public sealed record VerifyReport(long Blobs, long Instances, long Quarantined, long Bytes, IReadOnlyDictionary<VerifyProblem, long> Counts)
 {
+    /// <summary>Copies that were made anew.</summary>
+    public long Repaired { get; init; }
+
+    /// <summary>Copies that were not looked at, by store: this node has no store of that name.</summary>
+    public IReadOnlyDictionary<string, long> Elsewhere { get; init; } = new Dictionary<string, long>();
+
+    /// <summary>Copies that are still to be made, by store.</summary>
+    public IReadOnlyDictionary<string, long> Wanted { get; init; } = new Dictionary<string, long>();
+
     /// <summary>No alarm: everything that was acknowledged is there as it was stored.</summary>
     public bool IsClean => !Counts.Keys.Any(problem => problem is not (VerifyProblem.UnusedBlobRow or VerifyProblem.Orphan));
 }
 
-/// <summary>Walks catalog and blobs and compares them. Reads only; runs beside a working archive.</summary>
+/// <summary>Walks the catalog and every copy of every blob and compares them. Reads only, unless it is to repair; runs beside a working archive.</summary>
 public sealed class Verify
 {
     private const int BufferBytes = 256 * 1024;
@@ -93,10 +112,12 @@ public sealed class Verify
 
     private readonly EngineOptions _options;
     private readonly ICatalog _catalog;
-    private readonly IBlobStore _blobs;
+    private readonly ICatalogWriter _writer;
+    private readonly BlobStores _stores;
     private readonly TimeProvider _time;
 
-    internal Verify(EngineOptions options, ICatalog catalog, IBlobStore blobs, TimeProvider time) => (_options, _catalog, _blobs, _time) = (options, catalog, blobs, time);
+    internal Verify(EngineOptions options, ICatalog catalog, ICatalogWriter writer, BlobStores stores, TimeProvider time) =>
+        (_options, _catalog, _writer, _stores, _time) = (options, catalog, writer, stores, time);
 
     /// <summary>Walks once. Memory is bounded whatever the archive's size.</summary>
     /// <param name="options">How thoroughly.</param>
@@ -118,39 +139,93 @@ public sealed class Verify
             string what = wrong.SeriesInstanceUid.Length > 0 ? $"series {wrong.SeriesInstanceUid}" : "study";
             walk.Find(new VerifyFinding(VerifyProblem.WrongCount, "", wrong.StudyInstanceUid, "", $"{what} says {wrong.Kept}, has {wrong.Actual}"));
         }
-        await FindOrphansAsync(options.OrphanAge, walk, cancellationToken);
-        return walk.Report();
+        foreach (IBlobStore store in _stores.All) await FindOrphansAsync(store, options.OrphanAge, walk, cancellationToken);
+        return walk.Report() with { Wanted = await _catalog.CountWantedCopiesAsync(cancellationToken) };
     }
 
     private async Task<long> CheckAsync(BlobEntry entry, VerifyOptions options, Walk walk, CancellationToken cancellationToken)
     {
         if (entry.Instances.Count == 0 && !entry.IsQuarantined && !entry.IsRejected)
-            walk.Find(Finding(VerifyProblem.UnusedBlobRow, entry, entry.Copies.Count > 0 ? entry.Copies[0].StoreKey : "", $"row {entry.Blob.Key}"));
-        if (entry.Copies.FirstOrDefault(c => c.Store == _blobs.Name) is not { } copy)
+            walk.Find(Finding(VerifyProblem.UnusedBlobRow, entry, entry.Copies.Count > 0 ? entry.Copies[0] : null, $"row {entry.Blob.Key}"));
+        if (entry.Copies.Count == 0) walk.Find(Finding(VerifyProblem.CopyMissing, entry, null, $"row {entry.Blob.Key} has no copy in any store"));
+        long bytes = 0;
+        foreach (BlobCopyRow copy in entry.Copies)
         {
-            walk.Find(Finding(VerifyProblem.CopyMissing, entry, "", $"row {entry.Blob.Key} has no copy in store {_blobs.Name}"));
-            return 0;
+            if (_stores.Find(copy.Store) is not { } store)
+            {
+                walk.NotHere(copy.Store);
+                continue;
+            }
+            (VerifyFinding? finding, long read) = await CheckCopyAsync(entry, copy, store, options, cancellationToken);
+            bytes += read;
+            if (finding is null) continue;
+            bool isDamage = finding.Problem is VerifyProblem.BlobMissing or VerifyProblem.WrongLength or VerifyProblem.WrongDigest;
+            walk.Find(options.Repair && isDamage ? await RepairAsync(finding, entry, copy, store, cancellationToken) : finding);
         }
+        return bytes;
+    }
+
+    /// <summary>What is wrong with a copy, or null; and how many bytes of it were read.</summary>
+    private async Task<(VerifyFinding? Finding, long Bytes)> CheckCopyAsync(BlobEntry entry, BlobCopyRow copy, IBlobStore store, VerifyOptions options, CancellationToken cancellationToken)
+    {
         try
         {
-            if (options.Digests) return await ReadAsync(entry, copy.StoreKey, options, walk, cancellationToken);
-            if (await _blobs.StatAsync(copy.StoreKey, cancellationToken) is not { } stat) throw new BlobNotFoundException(_blobs.Name, copy.StoreKey);
-            if (stat.Length != entry.Blob.Length) walk.Find(Finding(VerifyProblem.WrongLength, entry, copy.StoreKey, $"has {stat.Length} bytes, not {entry.Blob.Length}"));
+            if (options.Digests) return await ReadAsync(entry, copy, store, options, cancellationToken);
+            if (await store.StatAsync(copy.StoreKey, cancellationToken) is not { } stat) throw new BlobNotFoundException(store.Name, copy.StoreKey);
+            return (stat.Length == entry.Blob.Length ? null : Finding(VerifyProblem.WrongLength, entry, copy, $"has {stat.Length} bytes, not {entry.Blob.Length}"), 0);
         }
         catch (BlobNotFoundException)
         {
-            // A released or deleted quarantine entry takes its row first and its blob after: look whether the row is still there.
-            if ((await _catalog.FindUnknownBlobsAsync(_blobs.Name, [copy.StoreKey], cancellationToken)).Count == 0)
-                walk.Find(Finding(VerifyProblem.BlobMissing, entry, copy.StoreKey, ""));
+            // A released or deleted quarantine entry takes its row first and its blob after, and so does a repair: look whether the row is still there.
+            bool isKnown = (await _catalog.FindUnknownBlobsAsync(store.Name, [copy.StoreKey], cancellationToken)).Count == 0;
+            return (isKnown ? Finding(VerifyProblem.BlobMissing, entry, copy, "") : null, 0);
         }
-        catch (BlobStoreUnavailableException fault)
+        catch (BlobTamperedException fault)
         {
-            walk.Find(Finding(VerifyProblem.Unreadable, entry, copy.StoreKey, fault.Message));
+            return (Finding(VerifyProblem.WrongDigest, entry, copy, fault.Message), 0);
         }
-        return 0;
+        catch (Exception fault) when (fault is BlobStoreUnavailableException or IOException)
+        {
+            return (Finding(VerifyProblem.Unreadable, entry, copy, fault.Message), 0);
+        }
     }
 
-    private async Task<long> ReadAsync(BlobEntry entry, string storeKey, VerifyOptions options, Walk walk, CancellationToken cancellationToken)
+    /// <summary>Makes a copy anew from another: under a new key, then the row, then the old blob goes.</summary>
+    private async Task<VerifyFinding> RepairAsync(VerifyFinding finding, BlobEntry entry, BlobCopyRow copy, IBlobStore store, CancellationToken cancellationToken)
+    {
+        string why = "there is no other copy";
+        foreach (BlobCopy source in _stores.Nearest(entry.Copies.Where(c => c.Store != copy.Store).Select(c => c.Place)))
+        {
+            try
+            {
+                (string? key, Exception? fault) = await BlobTransfer.CopyAsync(source, store, entry.Blob, cancellationToken);
+                if (key is null)
+                {
+                    why = fault!.Message;
+                    continue;
+                }
+                try
+                {
+                    await _writer.CommitAsync(new CatalogChanges { ReplacedCopies = { (copy with { StoreKey = key, VerifiedAt = _time.GetUtcNow() }, copy.StoreKey) } }, CancellationToken.None);
+                }
+                catch (VersionConflictException)
+                {
+                    // Deleted meanwhile, or repaired by another.
+                    await _stores.DeleteAsync(new BlobPlace(copy.Store, key));
+                    return finding with { IsRepaired = true, Detail = "it has gone or was repaired by another meanwhile" };
+                }
+                await _stores.DeleteAsync(copy.Place);
+                return finding with { IsRepaired = true, Detail = $"copied from store {source.Store.Name} as {key}" };
+            }
+            catch (Exception fault) when (fault is BlobStoreUnavailableException or BlobStoreFullException)
+            {
+                why = fault.Message;
+            }
+        }
+        return finding with { Detail = $"{finding.Detail}{(finding.Detail.Length > 0 ? "; " : "")}cannot be repaired: {why}" };
+    }
+
+    private async Task<(VerifyFinding? Finding, long Bytes)> ReadAsync(BlobEntry entry, BlobCopyRow copy, IBlobStore store, VerifyOptions options, CancellationToken cancellationToken)
     {
         // Only a blob of one file can be parsed as it goes by.
         InstanceLocation? instance = entry.Instances.Count == 1 && entry.Instances[0].Offset == 0 && entry.Instances[0].Length == entry.Blob.Length ? entry.Instances[0] : null;
@@ -159,18 +234,17 @@ public sealed class Verify
         try
         {
             using BlobDigest digest = BlobDigest.Like(entry.Blob.Digest.Span);
-            await using Stream stream = await _blobs.OpenReadAsync(storeKey, 0, -1, cancellationToken);
+            await using Stream stream = await store.OpenReadAsync(copy.StoreKey, 0, -1, cancellationToken);
             long length = 0;
             for (int read; (read = await stream.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellationToken)) > 0; length += read)
             {
                 digest.Append(buffer.AsSpan(0, read));
                 parser?.Feed(buffer.AsMemory(0, read));
             }
-            if (length != entry.Blob.Length) walk.Find(Finding(VerifyProblem.WrongLength, entry, storeKey, $"has {length} bytes, not {entry.Blob.Length}"));
-            else if (!digest.End().AsSpan().SequenceEqual(entry.Blob.Digest.Span)) walk.Find(Finding(VerifyProblem.WrongDigest, entry, storeKey, ""));
-            else if (parser is not null && parser.FindMismatch(await HeaderOfAsync(instance!, cancellationToken)) is { } mismatch)
-                walk.Find(Finding(VerifyProblem.HeaderMismatch, entry, storeKey, mismatch));
-            return length;
+            if (length != entry.Blob.Length) return (Finding(VerifyProblem.WrongLength, entry, copy, $"has {length} bytes, not {entry.Blob.Length}"), length);
+            if (!digest.End().AsSpan().SequenceEqual(entry.Blob.Digest.Span)) return (Finding(VerifyProblem.WrongDigest, entry, copy, ""), length);
+            if (parser is not null && parser.FindMismatch(await HeaderOfAsync(instance!, cancellationToken)) is { } mismatch) return (Finding(VerifyProblem.HeaderMismatch, entry, copy, mismatch), length);
+            return (null, length);
         }
         finally
         {
@@ -188,11 +262,11 @@ public sealed class Verify
         return null;
     }
 
-    private async Task FindOrphansAsync(TimeSpan age, Walk walk, CancellationToken cancellationToken)
+    private async Task FindOrphansAsync(IBlobStore store, TimeSpan age, Walk walk, CancellationToken cancellationToken)
     {
         DateTimeOffset before = _time.GetUtcNow() - age;
         var page = new List<BlobStat>(Page);
-        await foreach (BlobStat blob in _blobs.ListAsync(null, cancellationToken))
+        await foreach (BlobStat blob in store.ListAsync(null, cancellationToken))
         {
             if (blob.LastModified > before) continue;
             page.Add(blob);
@@ -203,30 +277,39 @@ public sealed class Verify
         async Task FindPageAsync()
         {
             if (page.Count == 0) return;
-            foreach (string key in await _catalog.FindUnknownBlobsAsync(_blobs.Name, [.. page.Select(b => b.Key)], cancellationToken))
-                walk.Find(new VerifyFinding(VerifyProblem.Orphan, key, "", "", "no row refers to it"));
+            foreach (string key in await _catalog.FindUnknownBlobsAsync(store.Name, [.. page.Select(b => b.Key)], cancellationToken))
+                walk.Find(new VerifyFinding(VerifyProblem.Orphan, key, "", "", "no row refers to it") { Store = store.Name });
             page.Clear();
         }
     }
 
-    private static VerifyFinding Finding(VerifyProblem problem, BlobEntry entry, string storeKey, string detail) => entry.Instances.Count > 0
-        ? new VerifyFinding(problem, storeKey, entry.Instances[0].StudyInstanceUid, entry.Instances[0].SopInstanceUid, detail)
-        : new VerifyFinding(problem, storeKey, "", "", detail);
+    private static VerifyFinding Finding(VerifyProblem problem, BlobEntry entry, BlobCopyRow? copy, string detail) =>
+        new(problem, copy?.StoreKey ?? "", entry.Instances.Count > 0 ? entry.Instances[0].StudyInstanceUid : "", entry.Instances.Count > 0 ? entry.Instances[0].SopInstanceUid : "", detail)
+        {
+            Store = copy?.Store ?? "",
+        };
 
     /// <summary>Counts of one walk, and the gate to its callbacks.</summary>
     private sealed class Walk(Action<VerifyFinding> found, Action<VerifyProgress>? progress, long blobsTotal, long bytesTotal)
     {
         private readonly Lock _lock = new();
         private readonly Dictionary<VerifyProblem, long> _counts = [];
-        private long _blobs, _instances, _quarantined, _bytes;
+        private readonly Dictionary<string, long> _elsewhere = new(StringComparer.Ordinal);
+        private long _blobs, _instances, _quarantined, _bytes, _repaired;
 
         public void Find(VerifyFinding finding)
         {
             lock (_lock)
             {
-                _counts[finding.Problem] = _counts.GetValueOrDefault(finding.Problem) + 1;
+                if (finding.IsRepaired) _repaired++;
+                else _counts[finding.Problem] = _counts.GetValueOrDefault(finding.Problem) + 1;
                 found(finding);
             }
+        }
+
+        public void NotHere(string store)
+        {
+            lock (_lock) _elsewhere[store] = _elsewhere.GetValueOrDefault(store) + 1;
         }
 
         public void Add(BlobEntry entry, long bytes)
@@ -243,7 +326,14 @@ public sealed class Verify
 
         public VerifyReport Report()
         {
-            lock (_lock) return new VerifyReport(_blobs, _instances, _quarantined, _bytes, new Dictionary<VerifyProblem, long>(_counts));
+            lock (_lock)
+            {
+                return new VerifyReport(_blobs, _instances, _quarantined, _bytes, new Dictionary<VerifyProblem, long>(_counts))
+                {
+                    Repaired = _repaired,
+                    Elsewhere = new Dictionary<string, long>(_elsewhere),
+                };
+            }
         }
     }
 

@@ -9,11 +9,11 @@ namespace PacsCluster.Server;
 /// <summary>The composition: catalog, blobs and archive of one data folder, opened in that order and closed in the other.</summary>
 internal sealed class Node : IAsyncDisposable
 {
-    private Node(ServerOptions options, ICatalog catalog, FileBlobStore blobs, Archive archive)
+    private Node(ServerOptions options, ICatalog catalog, IReadOnlyList<OpenStore> stores, Archive archive)
     {
         Options = options;
         Catalog = catalog;
-        Blobs = blobs;
+        Stores = stores;
         Archive = archive;
     }
 
@@ -23,8 +23,8 @@ internal sealed class Node : IAsyncDisposable
     /// <summary>The catalog.</summary>
     public ICatalog Catalog { get; }
 
-    /// <summary>The blobs.</summary>
-    public FileBlobStore Blobs { get; }
+    /// <summary>The blob stores; the first is <c>files</c>.</summary>
+    public IReadOnlyList<OpenStore> Stores { get; }
 
     /// <summary>The engine over both.</summary>
     public Archive Archive { get; }
@@ -44,16 +44,16 @@ internal sealed class Node : IAsyncDisposable
             ICatalog catalog = options.Catalog.ConnectionString.Length > 0
                 ? await PostgresCatalog.OpenAsync(options.Catalog, TimeProvider.System, ct)
                 : await SqliteCatalog.OpenAsync(new SqliteCatalogOptions { Path = DataFolder.Catalog(options.Data) }, TimeProvider.System, ct);
-            var blobs = new FileBlobStore(new FileBlobStoreOptions { Folder = DataFolder.Blobs(options.Data) }, TimeProvider.System);
-            var archive = new Archive(options.Engine, catalog, blobs, TimeProvider.System, loggers)
+            IReadOnlyList<OpenStore> stores = options.Blobs.Open(options.Data, TimeProvider.System);
+            var archive = new Archive(options.Engine, catalog, [.. stores.Select(s => s.Store)], TimeProvider.System, loggers)
             {
                 BulkDataBase = options.Web.PublicUrl.Length > 0 ? options.Web.PublicUrl : options.Web.Path,
                 Node = serves ? Describe(options) : null,
             };
             if (start) await archive.StartAsync(ct);
-            return new Node(options, catalog, blobs, archive);
+            return new Node(options, catalog, stores, archive);
         }
-        catch (Exception e) when (e is CatalogUnavailableException or BlobStoreUnavailableException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is CatalogUnavailableException or BlobStoreUnavailableException or BlobStoreFullException or IOException or UnauthorizedAccessException)
         {
             throw new CommandException($"the archive in {options.Data} cannot be opened: {e.Message}");
         }
@@ -76,7 +76,7 @@ internal sealed class Node : IAsyncDisposable
     /// <exception cref="CommandException">There is none.</exception>
     public static void RequireArchive(ServerOptions options)
     {
-        string place = options.Catalog.ConnectionString.Length > 0 ? DataFolder.Blobs(options.Data) : DataFolder.Catalog(options.Data);
+        string place = options.Catalog.ConnectionString.Length > 0 ? options.Data : DataFolder.Catalog(options.Data);
         if (!Path.Exists(place)) throw new CommandException($"there is no archive in {options.Data} (--data names its folder)") { ExitCode = 2 };
     }
 
@@ -84,7 +84,7 @@ internal sealed class Node : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Archive.DisposeAsync();
-        await Blobs.DisposeAsync();
+        foreach (OpenStore store in Stores) await store.Store.DisposeAsync();
         await Catalog.DisposeAsync();
     }
 }

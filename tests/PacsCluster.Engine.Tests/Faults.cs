@@ -48,6 +48,8 @@ internal sealed class FaultyCatalog(SqliteCatalog inner) : ICatalog, ICatalogWri
     public ValueTask<RejectionRow?> GetRejectionAsync(long key, CancellationToken ct = default) => inner.GetRejectionAsync(key, ct);
     public ValueTask<IReadOnlyList<RejectedEntry>> ListRejectedAsync(long rejectionKey, long afterKey, int limit, CancellationToken ct = default) => inner.ListRejectedAsync(rejectionKey, afterKey, limit, ct);
     public ValueTask<IReadOnlyList<NodeRow>> ListNodesAsync(CancellationToken ct = default) => inner.ListNodesAsync(ct);
+    public ValueTask<IReadOnlyList<WantedCopyEntry>> ListWantedCopiesAsync(string store, IReadOnlyCollection<string> from, DateTimeOffset dueBy, int limit, CancellationToken ct = default) => inner.ListWantedCopiesAsync(store, from, dueBy, limit, ct);
+    public ValueTask<IReadOnlyDictionary<string, long>> CountWantedCopiesAsync(CancellationToken ct = default) => inner.CountWantedCopiesAsync(ct);
     public IAsyncEnumerable<BlobEntry> WalkBlobsAsync(long afterKey = 0, CancellationToken ct = default) => inner.WalkBlobsAsync(afterKey, ct);
     public IAsyncEnumerable<WrongCount> FindWrongCountsAsync(CancellationToken ct = default) => inner.FindWrongCountsAsync(ct);
     public ValueTask<IReadOnlyList<string>> FindUnknownBlobsAsync(string store, IReadOnlyCollection<string> storeKeys, CancellationToken ct = default) => inner.FindUnknownBlobsAsync(store, storeKeys, ct);
@@ -67,15 +69,20 @@ internal sealed class FaultyBlobStore(FileBlobStore inner) : IBlobStore
     /// <summary>Thrown by commits of blobs.</summary>
     public Exception? CommitFault { get; set; }
 
+    /// <summary>Every call fails as if the store could not be reached.</summary>
+    public bool IsDown { get; set; }
+
     public string Name => inner.Name;
 
-    public async ValueTask<BlobWriter> CreateAsync(CancellationToken ct = default) => new Writer(this, await inner.CreateAsync(ct));
+    public async ValueTask<BlobWriter> CreateAsync(CancellationToken ct = default) => new Writer(this, await Up().CreateAsync(ct));
 
-    public ValueTask<Stream> OpenReadAsync(string key, long offset = 0, long length = -1, CancellationToken ct = default) => inner.OpenReadAsync(key, offset, length, ct);
-    public ValueTask DeleteAsync(string key, CancellationToken ct = default) => inner.DeleteAsync(key, ct);
-    public ValueTask<BlobStat?> StatAsync(string key, CancellationToken ct = default) => inner.StatAsync(key, ct);
-    public IAsyncEnumerable<BlobStat> ListAsync(string? afterKey = null, CancellationToken ct = default) => inner.ListAsync(afterKey, ct);
+    public ValueTask<Stream> OpenReadAsync(string key, long offset = 0, long length = -1, CancellationToken ct = default) => Up().OpenReadAsync(key, offset, length, ct);
+    public ValueTask DeleteAsync(string key, CancellationToken ct = default) => Up().DeleteAsync(key, ct);
+    public ValueTask<BlobStat?> StatAsync(string key, CancellationToken ct = default) => Up().StatAsync(key, ct);
+    public IAsyncEnumerable<BlobStat> ListAsync(string? afterKey = null, CancellationToken ct = default) => Up().ListAsync(afterKey, ct);
     public ValueTask DisposeAsync() => inner.DisposeAsync();
+
+    private FileBlobStore Up() => IsDown ? throw new BlobStoreUnavailableException(Name, "cannot be reached") : inner;
 
     private sealed class Writer(FaultyBlobStore store, BlobWriter inner) : BlobWriter(inner.Key)
     {

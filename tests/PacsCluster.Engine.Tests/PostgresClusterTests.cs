@@ -23,7 +23,7 @@ public sealed class PostgresClusterTests : IAsyncLifetime
         {
             PostgresCatalog catalog = await PostgresCatalog.OpenAsync(new PostgresCatalogOptions { ConnectionString = connectionString }, TimeProvider.System);
             var blobs = new FileBlobStore(new FileBlobStoreOptions { Folder = _folder.At("blobs") }, TimeProvider.System);
-            var archive = new Archive(new EngineOptions { OrphanSweepInterval = TimeSpan.Zero }, catalog, blobs, TimeProvider.System, NullLoggerFactory.Instance);
+            var archive = new Archive(new EngineOptions { OrphanSweepInterval = TimeSpan.Zero }, catalog, [blobs], TimeProvider.System, NullLoggerFactory.Instance);
             await archive.StartAsync(CancellationToken.None);
             _nodes.Add((catalog, blobs, archive));
         }

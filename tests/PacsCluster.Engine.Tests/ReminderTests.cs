@@ -183,7 +183,7 @@ public sealed class ReminderTests
         var time = new ManualTime(s_start);
         await using TestArchive archive = await TestArchive.StartAsync(time: time);
         var node = new NodeDescription { Name = "n1", Site = "east", Roles = ["worker"], Addresses = ["http://x"], SoftwareVersion = "1" };
-        Archive NewNode(string site) => new(archive.Options, archive.Catalog, archive.Catalog, archive.Blobs, time, NullLoggerFactory.Instance) { Node = node with { Site = site } };
+        Archive NewNode(string site) => new(archive.Options, archive.Catalog, archive.Catalog, archive.Stores, time, NullLoggerFactory.Instance) { Node = node with { Site = site } };
         var committed = new SemaphoreSlim(0);
         archive.Catalog.AfterCommit = changes =>
         {

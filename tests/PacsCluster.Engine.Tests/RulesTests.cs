@@ -68,7 +68,7 @@ public sealed class RulesTests
             if (judged.Refusal is { } refusal) return (refusal.Kind.ToString(), "", []);
             string storeKey = $"blob{_content.Count}";
             _content.Add(storeKey, Convert.ToHexString(SHA256.HashData(dataSet)));
-            Candidate candidate = CandidateReader.Read(judged, reader, new WrittenBlob(storeKey, dataSet.Length, 0, new byte[32]), origin, policy, s_now);
+            Candidate candidate = CandidateReader.Read(judged, reader, new WrittenBlob(new BlobPlace("files", storeKey), [], [], dataSet.Length, 0, new byte[32]), origin, policy, s_now);
 
             BatchPlan plan = Plan();
             int conflicts = plan.Changes.NewConflicts.Count, quarantine = plan.Changes.NewQuarantine.Count;
@@ -146,7 +146,7 @@ public sealed class RulesTests
                 known.Add(instance);
             }
             foreach ((PatientIdentifier identifier, PatientRow row) in _patients) _loaded.Patients[identifier] = row;
-            return _plan = new BatchPlan(_loaded, new Dictionary<string, StudyGrain>(_grains), (known, candidate) => _content[known.Location.StoreKey] == _content[candidate.StoreKey], "files", s_now, TimeSpan.FromSeconds(60));
+            return _plan = new BatchPlan(_loaded, new Dictionary<string, StudyGrain>(_grains), (known, candidate) => _content[known.Location.StoreKey] == _content[candidate.Place.Key], s_now, TimeSpan.FromSeconds(60));
         }
     }
 }

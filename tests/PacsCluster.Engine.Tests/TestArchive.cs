@@ -11,16 +11,17 @@ internal sealed class TestArchive : IAsyncDisposable
 {
     private readonly TempFolder? _ownFolder;
 
-    private TestArchive(TempFolder? ownFolder, string folder, SqliteCatalog catalog, FileBlobStore files, EngineOptions options, TimeProvider time)
+    private TestArchive(TempFolder? ownFolder, string folder, SqliteCatalog catalog, FileBlobStore files, FileBlobStore? far, EngineOptions options, TimeProvider time)
     {
         (_ownFolder, Folder) = (ownFolder, folder);
         Sqlite = catalog;
         Files = files;
         Catalog = new FaultyCatalog(catalog);
         Blobs = new FaultyBlobStore(files);
+        Far = far is null ? null : new FaultyBlobStore(far);
         Options = options;
         Time = time;
-        Archive = new Archive(options, Catalog, Catalog, Blobs, time, NullLoggerFactory.Instance);
+        Archive = new Archive(options, Catalog, Catalog, Stores, time, NullLoggerFactory.Instance);
     }
 
     public string Folder { get; }
@@ -28,20 +29,24 @@ internal sealed class TestArchive : IAsyncDisposable
     public FileBlobStore Files { get; }
     public FaultyCatalog Catalog { get; }
     public FaultyBlobStore Blobs { get; }
+    /// <summary>A second store, <c>far</c>; null where the test has none.</summary>
+    public FaultyBlobStore? Far { get; }
+    public IReadOnlyList<Blobs.IBlobStore> Stores => Far is null ? [Blobs] : [Blobs, Far];
     public EngineOptions Options { get; }
     public TimeProvider Time { get; }
     public Archive Archive { get; private set; }
 
     /// <summary>A new archive, or another one over the folder of a first.</summary>
-    public static async Task<TestArchive> StartAsync(EngineOptions? options = null, TestArchive? over = null, TimeProvider? time = null)
+    public static async Task<TestArchive> StartAsync(EngineOptions? options = null, TestArchive? over = null, TimeProvider? time = null, bool far = false)
     {
         TempFolder? own = over is null ? new TempFolder() : null;
         string folder = over?.Folder ?? own!.Path;
         time ??= TimeProvider.System;
         SqliteCatalog catalog = await SqliteCatalog.OpenAsync(new SqliteCatalogOptions { Path = Path.Combine(folder, "catalog.db") }, time);
         var files = new FileBlobStore(new FileBlobStoreOptions { Folder = Path.Combine(folder, "blobs") }, time);
+        FileBlobStore? second = far ? new FileBlobStore(new FileBlobStoreOptions { Folder = Path.Combine(folder, "far"), Name = "far" }, time) : null;
         options ??= new EngineOptions { CatalogRetryDelay = TimeSpan.FromMilliseconds(1), ReminderConcurrency = 0 };
-        var archive = new TestArchive(own, folder, catalog, files, options, time);
+        var archive = new TestArchive(own, folder, catalog, files, second, options, time);
         await archive.Archive.StartAsync(CancellationToken.None);
         return archive;
     }
@@ -50,7 +55,7 @@ internal sealed class TestArchive : IAsyncDisposable
     public async Task ChangeAsync(EngineOptions options)
     {
         await Archive.DisposeAsync();
-        Archive = new Archive(options, Catalog, Catalog, Blobs, Time, NullLoggerFactory.Instance);
+        Archive = new Archive(options, Catalog, Catalog, Stores, Time, NullLoggerFactory.Instance);
         await Archive.StartAsync(CancellationToken.None);
     }
 
@@ -106,6 +111,7 @@ internal sealed class TestArchive : IAsyncDisposable
         Catalog.Heal();
         await Archive.DisposeAsync();
         await Files.DisposeAsync();
+        if (Far is not null) await Far.DisposeAsync();
         await Sqlite.DisposeAsync();
         _ownFolder?.Dispose();
     }

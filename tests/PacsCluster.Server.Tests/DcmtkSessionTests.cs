@@ -77,7 +77,8 @@ public sealed class DcmtkSessionTests
         }
     }
 
-    private static void AssertSame(Dictionary<string, string> sent, string folder)
+    /// <summary>Every file that was sent is in the folder with the data set that it had, and nothing else is.</summary>
+    internal static void AssertSame(Dictionary<string, string> sent, string folder)
     {
         string[] files = Directory.GetFiles(folder);
         Assert.Equal(sent.Count, files.Length);

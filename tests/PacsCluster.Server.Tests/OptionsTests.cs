@@ -86,6 +86,40 @@ public sealed class OptionsTests
     }
 
     [Fact]
+    public void Blob_stores_are_named_by_kind_and_policies_choose_among_them()
+    {
+        ServerOptions options = Read(
+            ("Blobs:Azure:CLOUD:Container", "pacs"), ("Blobs:Azure:CLOUD:ConnectionString", "UseDevelopmentStorage=true"), ("Blobs:S3:bucket:Bucket", "pacs"), ("Blobs:S3:bucket:Retries", "0"),
+            ("Blobs:Files:site-files:Folder", "/srv/blobs"), ("Engine:Policy:Copies", "site-files,cloud"), ("Engine:CallingAETitles:CT1:LaterCopies:0", "bucket"));
+        Assert.Equal(["files", "site-files", "cloud", "bucket"], options.Blobs.Names());
+        Assert.Equal(["site-files", "cloud"], options.Engine.Policy.Copies);
+        Assert.Equal((["site-files", "cloud"], ["bucket"]), (options.Engine.PolicyFor("CT1").Copies, options.Engine.PolicyFor("CT1").LaterCopies));
+        Assert.Equal(["files"], Read().Blobs.Names());
+        Assert.Empty(Read().Engine.Policy.Copies);
+    }
+
+    [Fact]
+    public void Everything_that_is_wrong_with_blob_stores_is_listed()
+    {
+        using var folder = new TempFolder();
+        File.WriteAllText(folder.At("short"), "abc");
+        OptionsException thrown = Assert.Throws<OptionsException>(() => Read(
+            ("Blobs:Azure:cloud:Name", "x"), ("Blobs:Azure:cloud:PartBytes", "1"), ("Blobs:Azure:a b:Container", "pacs"), ("Blobs:S3:cloud:AccessKey", "x"), ("Blobs:Files:near:CommitThreads", "2"),
+            ("Blobs:Tape:x:Y", "1"), ("Engine:Policy:Copies", "cloud,far"), ("Engine:Policy:LaterCopies", "cloud"),
+            ("Blobs:Encryption:Stores", "bucket"), ("Blobs:Encryption:CurrentKey", "b"), ("Blobs:Encryption:Keys:0:Id", "a"), ("Blobs:Encryption:Keys:0:File", folder.At("short")),
+            ("Blobs:Encryption:Keys:1:Id", "c"), ("Blobs:Encryption:Keys:1:Environment", "PACSCLUSTER_NO_SUCH_VARIABLE")));
+        foreach (string begin in new[]
+        {
+            "Blobs:Azure:cloud:Name: no such option", "Blobs:Azure:cloud:Container: must name", "Blobs:Azure:cloud:ConnectionString: give either", "Blobs:Azure:cloud:PartBytes: 5242880",
+            "Blobs: 'a b' cannot be a store's name", "Blobs:S3:cloud:Bucket: must name", "Blobs:S3:cloud:SecretKey: access key and secret", "Blobs: two stores are named 'cloud'",
+            "Blobs:Files:near:Folder: is needed", "Blobs:Tape: no such option", "Engine:Policy:Copies: there is no blob store 'far' (there is", "Engine:Policy:Copies: 'cloud' is named twice",
+            "Blobs:Encryption:Stores: there is no blob store 'bucket'", "Blobs:Encryption:Keys: key 'a': ", "Blobs:Encryption:Keys: key 'c': the variable", "Blobs:Encryption:Keys: the current key 'b' is not in the ring",
+        })
+            Assert.True(thrown.Errors.Any(e => e.StartsWith(begin, StringComparison.Ordinal)), $"{begin} is not in:\n{string.Join("\n", thrown.Errors)}");
+        Assert.Throws<OptionsException>(() => Read(("Blobs:Encryption:Stores", "files")));
+    }
+
+    [Fact]
     public void The_command_line_wins_over_the_file_in_the_data_folder()
     {
         using var folder = new TempFolder();

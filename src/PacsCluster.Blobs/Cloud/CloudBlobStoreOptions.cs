@@ -1,9 +1,12 @@
+using System.Runtime.Serialization;
+
 namespace PacsCluster.Blobs;
 
 /// <summary>What the stores behind HTTP have in common.</summary>
 public abstract record CloudBlobStoreOptions
 {
     /// <summary>Name under which the catalog knows this store. Never changes once blobs are stored.</summary>
+    [IgnoreDataMember]
     public string Name { get; init; } = "";
 
     /// <summary>Put in front of every blob's name, for example <c>pacs/</c>, so that a container can hold other things too. Default none.</summary>

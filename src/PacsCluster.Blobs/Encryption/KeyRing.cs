@@ -46,6 +46,28 @@ public sealed class KeyRing
     public static KeyRing Load(IReadOnlyList<EncryptionKeyOptions> keys, string currentId) =>
         new([.. keys.Select(k => KeyValuePair.Create(k.Id, Read(k)))], currentId);
 
+    /// <summary>What is wrong with where the keys are to come from, a line each, never a key's bytes; empty when <see cref="Load"/> will do.</summary>
+    public static IReadOnlyList<string> Validate(IReadOnlyList<EncryptionKeyOptions> keys, string currentId)
+    {
+        ArgumentNullException.ThrowIfNull(keys);
+        List<string> errors = [];
+        foreach (EncryptionKeyOptions key in keys)
+        {
+            try
+            {
+                // Alone, and so by itself the current one.
+                _ = new KeyRing([KeyValuePair.Create(key.Id, Read(key))], key.Id);
+            }
+            catch (ArgumentException e)
+            {
+                errors.Add(e.Message);
+            }
+        }
+        errors.AddRange(keys.GroupBy(k => k.Id, StringComparer.Ordinal).Where(g => g.Count() > 1).Select(g => $"key '{g.Key}' is given twice"));
+        if (keys.All(k => k.Id != currentId)) errors.Add($"the current key '{currentId}' is not in the ring");
+        return errors;
+    }
+
     internal byte[]? Find(string id) => _keys.GetValueOrDefault(id);
 
     internal byte[] Current => _keys[CurrentId];

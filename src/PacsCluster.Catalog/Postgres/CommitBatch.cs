@@ -166,7 +166,15 @@ internal sealed class CommitBatch
     private void AddBlobs(CatalogChanges changes)
     {
         AddRows(CommitSql.InsertBlobs, changes.NewBlobs, static (a, b) => a.Bind(b.Key).Bind(b.Length).Bind(b.Digest).Bind(b.CreatedAt));
+        // In front of the new copies: one that somebody else made meanwhile is a conflict.
+        AddRows(CommitSql.SettleCopies, changes.SettledCopies, static (a, c) => a.Bind(c.BlobKey).Bind(c.Store));
         AddRows(CommitSql.InsertCopies, changes.NewCopies, static (a, c) => a.Bind(c.BlobKey).Bind(c.Store).Bind(c.StoreKey).Bind(c.Tier).Bind(c.VerifiedAt));
+        AddRows(CommitSql.InsertWanted, changes.WantedCopies, static (a, c) => a.Bind(c.BlobKey).Bind(c.Store).Bind(c.DueAt));
+        AddRows(CommitSql.PostponeCopies, changes.PostponedCopies, static (a, c) => a.Bind(c.BlobKey).Bind(c.Store).Bind(c.DueAt));
+        AddRows(
+            CommitSql.ReplaceCopies,
+            changes.ReplacedCopies,
+            static (a, r) => a.Bind(r.Copy.BlobKey).Bind(r.Copy.Store).Bind(r.Copy.StoreKey).Bind(r.Copy.Tier).Bind(r.Copy.VerifiedAt).Bind(r.OldStoreKey));
         AddRows(CommitSql.UpdateVerified, changes.VerifiedCopies, static (a, c) => a.Bind(c.VerifiedAt).Bind(c.BlobKey).Bind(c.Store));
     }
 

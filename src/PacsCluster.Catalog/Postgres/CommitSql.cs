@@ -46,6 +46,19 @@ internal static class CommitSql
     public static readonly string UpdateStudies = Update("study", "study_key", "version = t.version + 1, ", [.. s_studyState, .. RowFields.AttributeNames(QueryLevel.Study)]);
     public static readonly string UpdateSeriesStates = Expect("series", Update("series", "series_key", "", s_seriesState) + " RETURNING t.series_key AS key");
     public static readonly string UpdateSeries = Expect("series", Update("series", "series_key", "", [.. s_seriesState, .. RowFields.AttributeNames(QueryLevel.Series)]) + " RETURNING t.series_key AS key");
+    public static readonly string InsertWanted = Insert("wanted_copy", ["blob_key", "store", "due_at"]);
+    public const string PostponeCopies = "UPDATE wanted_copy t SET due_at = w.due_at FROM unnest($1, $2, $3) AS w(blob_key, store, due_at) WHERE t.blob_key = w.blob_key AND t.store = w.store";
+
+    /// <summary>Keys and stores; each must be wanted.</summary>
+    public const string SettleCopies = "WITH done AS (DELETE FROM wanted_copy t USING unnest($1, $2) AS w(blob_key, store) WHERE t.blob_key = w.blob_key AND t.store = w.store "
+        + "RETURNING t.blob_key, t.store) SELECT catalog_expect('blob', ARRAY(SELECT w.blob_key FROM unnest($1, $2) AS w(blob_key, store) "
+        + "WHERE NOT EXISTS (SELECT 1 FROM done d WHERE d.blob_key = w.blob_key AND d.store = w.store)))";
+
+    /// <summary>Each must still have the old key.</summary>
+    public const string ReplaceCopies = "WITH done AS (UPDATE blob_copy t SET store_key = w.store_key, tier = w.tier, verified_at = w.verified_at "
+        + "FROM unnest($1, $2, $3, $4, $5, $6) AS w(blob_key, store, store_key, tier, verified_at, old_key) WHERE t.blob_key = w.blob_key AND t.store = w.store AND t.store_key = w.old_key "
+        + "RETURNING t.blob_key, t.store) SELECT catalog_expect('blob', ARRAY(SELECT w.blob_key FROM unnest($1, $2) AS w(blob_key, store) "
+        + "WHERE NOT EXISTS (SELECT 1 FROM done d WHERE d.blob_key = w.blob_key AND d.store = w.store)))";
     public const string UpdateVerified = "UPDATE blob_copy t SET verified_at = w.verified_at FROM unnest($1, $2, $3) AS w(verified_at, blob_key, store) WHERE t.blob_key = w.blob_key AND t.store = w.store";
 
     /// <summary>Arrays of losers and survivors: the losers point to their survivors, and so do their earlier losers and their studies.</summary>

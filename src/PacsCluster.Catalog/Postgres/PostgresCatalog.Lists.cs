@@ -92,6 +92,19 @@ public sealed partial class PostgresCatalog
         Texts(storeKeys));
 
     /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<WantedCopyEntry>> ListWantedCopiesAsync(string store, IReadOnlyCollection<string> from, DateTimeOffset dueBy, int limit, CancellationToken ct = default)
+    {
+        List<WantedCopyEntry> page = await ReadAsync(
+            ListFields.Wanted("$1", "$2", "= ANY($3)", "$4"), row => ListFields.ReadWanted(row, []), ct, Text(store), Milliseconds(dueBy), Texts(from), Number(limit));
+        ILookup<long, BlobCopyRow> copies = await ReadCopiesAsync([.. page.Select(e => e.Blob.Key)], ct);
+        return [.. page.Select(e => e with { Copies = [.. copies[e.Blob.Key]] })];
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyDictionary<string, long>> CountWantedCopiesAsync(CancellationToken ct = default) =>
+        (await ReadAsync(ListFields.CountWanted, row => (Store: row.Text(0), Count: row.Int64(1)), ct)).ToDictionary(w => w.Store, w => w.Count, StringComparer.Ordinal);
+
+    /// <inheritdoc/>
     public async ValueTask<CatalogCounts> CountAsync(CancellationToken ct = default) => (await ReadAsync(ListFields.Counts, ListFields.ReadCounts, ct))[0];
 
     /// <inheritdoc/>

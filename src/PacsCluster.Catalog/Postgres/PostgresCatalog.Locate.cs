@@ -6,7 +6,7 @@ namespace PacsCluster.Catalog;
 public sealed partial class PostgresCatalog
 {
     private const string LocationJoins = "JOIN series r ON r.series_key = i.series_key JOIN study s ON s.study_key = i.study_key "
-        + "JOIN blob_copy c ON c.blob_key = i.blob_key AND c.store = (SELECT min(d.store) FROM blob_copy d WHERE d.blob_key = i.blob_key)";
+        + "CROSS JOIN LATERAL (SELECT string_agg(d.store || ' ' || d.store_key, ',' ORDER BY d.store) AS copies FROM blob_copy d WHERE d.blob_key = i.blob_key) c";
 
     /// <inheritdoc/>
     public IAsyncEnumerable<InstanceLocation> LocateAsync(LocateRequest request, CancellationToken ct = default) =>

@@ -180,6 +180,12 @@ internal static class Schema
                 ("study_referring_trigram", "study USING gin (referring_physician_name_folded gin_trgm_ops)"),
             ],
         },
+        // Copies that follow later. Older programs know nothing of them: they go with the blobs that those delete.
+        new("""
+            CREATE TABLE wanted_copy (
+            blob_key bigint NOT NULL REFERENCES blob ON DELETE CASCADE, store TEXT NOT NULL, due_at bigint NOT NULL, PRIMARY KEY (blob_key, store));
+            CREATE INDEX wanted_copy_due ON wanted_copy (store, due_at);
+            """) { OldestProgram = 1 },
     ];
 }
 

@@ -163,8 +163,15 @@ internal static class Migrations
         CREATE INDEX patient_name_word_sound ON patient_name_word (sound);
         """;
 
+    /// <summary>Copies that follow later.</summary>
+    private const string V5 = """
+        CREATE TABLE wanted_copy (
+        blob_key INTEGER NOT NULL REFERENCES blob ON DELETE CASCADE, store TEXT NOT NULL, due_at INTEGER NOT NULL, PRIMARY KEY (blob_key, store)) STRICT, WITHOUT ROWID;
+        CREATE INDEX wanted_copy_due ON wanted_copy (store, due_at);
+        """;
+
     /// <summary>By version, from 1.</summary>
-    private static readonly (string Sql, Action<Database>? Fill)[] s_steps = [(V1, null), (V2, null), (V3, null), (V4, FillNameWords)];
+    private static readonly (string Sql, Action<Database>? Fill)[] s_steps = [(V1, null), (V2, null), (V3, null), (V4, FillNameWords), (V5, null)];
 
     public static int Newest => s_steps.Length;
 

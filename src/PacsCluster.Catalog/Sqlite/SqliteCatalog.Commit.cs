@@ -142,10 +142,28 @@ public sealed partial class SqliteCatalog
         {
             database.Prepare("INSERT INTO blob (blob_key, length, sha256, created_at) VALUES (?, ?, ?, ?)").Bind(row.Key).Bind(row.Length).Bind(row.Digest).Bind(row.CreatedAt).Run();
         }
+        // In front of the new copies: one that somebody else made meanwhile is a conflict.
+        foreach (WantedCopyRow row in changes.SettledCopies)
+        {
+            if (database.Prepare("DELETE FROM wanted_copy WHERE blob_key = ? AND store = ?").Bind(row.BlobKey).Bind(row.Store).Run() == 0) throw new VersionConflictException("blob", row.BlobKey);
+        }
         foreach (BlobCopyRow row in changes.NewCopies)
         {
             database.Prepare("INSERT INTO blob_copy (blob_key, store, store_key, tier, verified_at) VALUES (?, ?, ?, ?, ?)")
                 .Bind(row.BlobKey).Bind(row.Store).Bind(row.StoreKey).Bind(row.Tier).Bind(row.VerifiedAt).Run();
+        }
+        foreach (WantedCopyRow row in changes.WantedCopies)
+        {
+            database.Prepare("INSERT INTO wanted_copy (blob_key, store, due_at) VALUES (?, ?, ?)").Bind(row.BlobKey).Bind(row.Store).Bind(row.DueAt).Run();
+        }
+        foreach (WantedCopyRow row in changes.PostponedCopies)
+        {
+            database.Prepare("UPDATE wanted_copy SET due_at = ? WHERE blob_key = ? AND store = ?").Bind(row.DueAt).Bind(row.BlobKey).Bind(row.Store).Run();
+        }
+        foreach ((BlobCopyRow row, string old) in changes.ReplacedCopies)
+        {
+            if (database.Prepare("UPDATE blob_copy SET store_key = ?, tier = ?, verified_at = ? WHERE blob_key = ? AND store = ? AND store_key = ?")
+                .Bind(row.StoreKey).Bind(row.Tier).Bind(row.VerifiedAt).Bind(row.BlobKey).Bind(row.Store).Bind(old).Run() == 0) throw new VersionConflictException("blob", row.BlobKey);
         }
         foreach (BlobCopyRow row in changes.VerifiedCopies)
         {

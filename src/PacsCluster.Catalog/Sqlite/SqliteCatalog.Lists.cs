@@ -99,6 +99,18 @@ public sealed partial class SqliteCatalog
         ct);
 
     /// <inheritdoc/>
+    public ValueTask<IReadOnlyList<WantedCopyEntry>> ListWantedCopiesAsync(string store, IReadOnlyCollection<string> from, DateTimeOffset dueBy, int limit, CancellationToken ct = default) =>
+        ReadAsync<IReadOnlyList<WantedCopyEntry>>(
+            database => ReadRows(
+                BindList(database.Prepare(ListFields.Wanted("?", "?", $"IN ({Marks(from.Count)})", "?")).Bind(store).Bind(dueBy), from).Bind(limit),
+                row => ListFields.ReadWanted(row, ReadCopies(database, row.Int64(0)))),
+            ct);
+
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyDictionary<string, long>> CountWantedCopiesAsync(CancellationToken ct = default) => ReadAsync<IReadOnlyDictionary<string, long>>(
+        database => ReadRows(database.Prepare(ListFields.CountWanted), row => (Store: row.Text(0), Count: row.Int64(1))).ToDictionary(w => w.Store, w => w.Count, StringComparer.Ordinal), ct);
+
+    /// <inheritdoc/>
     public ValueTask<CatalogCounts> CountAsync(CancellationToken ct = default) => ReadAsync(
         database => ReadRows(
             database.Prepare(ListFields.Counts),
@@ -130,7 +142,7 @@ public sealed partial class SqliteCatalog
 
     private static List<BlobEntry> ReadBlobs(Database database, long afterKey)
     {
-        string instances = $"SELECT {ListFields.LocationColumns} FROM instance i {LocationJoins} WHERE i.blob_key = ? ORDER BY i.blob_offset";
+        string instances = $"SELECT {LocationColumns} FROM instance i {LocationJoins} WHERE i.blob_key = ? ORDER BY i.blob_offset";
         List<BlobRow> blobs = ReadRows(
             database.Prepare("SELECT blob_key, length, sha256, created_at FROM blob WHERE blob_key > ? ORDER BY blob_key LIMIT ?").Bind(afterKey).Bind(RowsPerPage),
             row => new BlobRow(row.Int64(0), row.Int64(1), row.Bytes(2), row.Time(3)));

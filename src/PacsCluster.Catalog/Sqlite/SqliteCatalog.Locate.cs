@@ -9,8 +9,11 @@ public sealed partial class SqliteCatalog
     /// <summary>UIDs asked for in one statement.</summary>
     private const int UidsPerStatement = 200;
 
-    private const string LocationJoins = "CROSS JOIN series r ON r.series_key = i.series_key CROSS JOIN study s ON s.study_key = i.study_key "
-        + "CROSS JOIN blob_copy c ON c.blob_key = i.blob_key AND c.store = (SELECT min(store) FROM blob_copy WHERE blob_key = i.blob_key)";
+    private const string LocationJoins = "CROSS JOIN series r ON r.series_key = i.series_key CROSS JOIN study s ON s.study_key = i.study_key";
+
+    // In the order of the primary key, by store.
+    private const string LocationColumns =
+        ListFields.BeforeCopies + "(SELECT group_concat(c.store || ' ' || c.store_key) FROM blob_copy c WHERE c.blob_key = i.blob_key)" + ListFields.BehindCopies;
 
     /// <inheritdoc/>
     public IAsyncEnumerable<InstanceLocation> LocateAsync(LocateRequest request, CancellationToken ct = default) =>
@@ -36,19 +39,18 @@ public sealed partial class SqliteCatalog
         List<object> driving = request.SopInstanceUids.Count > 0 ? [.. request.SopInstanceUids.Distinct(StringComparer.Ordinal)]
             : series is not null ? [.. series] : studies is not null ? [.. studies] : [.. (patients ?? []).Select(key => (object)key)];
         string joins = moreColumns.Length > 0 ? " CROSS JOIN header h ON h.instance_key = i.instance_key" : "";
-        const string copy = " CROSS JOIN blob_copy c ON c.blob_key = i.blob_key AND c.store = (SELECT min(store) FROM blob_copy WHERE blob_key = i.blob_key)";
         (string from, string order) = request.SopInstanceUids.Count > 0
-            ? ("FROM instance i CROSS JOIN series r ON r.series_key = i.series_key CROSS JOIN study s ON s.study_key = i.study_key" + copy + joins + " WHERE i.sop_instance_uid IN (", "")
+            ? ("FROM instance i CROSS JOIN series r ON r.series_key = i.series_key CROSS JOIN study s ON s.study_key = i.study_key" + joins + " WHERE i.sop_instance_uid IN (", "")
             : series is not null
-            ? ("FROM series r CROSS JOIN study s ON s.study_key = r.study_key CROSS JOIN instance i ON i.series_key = r.series_key" + copy + joins + " WHERE r.series_instance_uid IN (",
+            ? ("FROM series r CROSS JOIN study s ON s.study_key = r.study_key CROSS JOIN instance i ON i.series_key = r.series_key" + joins + " WHERE r.series_instance_uid IN (",
                 " ORDER BY r.series_key, i.instance_number, i.instance_key")
-            : ("FROM study s CROSS JOIN series r ON r.study_key = s.study_key CROSS JOIN instance i ON i.series_key = r.series_key" + copy + joins
+            : ("FROM study s CROSS JOIN series r ON r.study_key = s.study_key CROSS JOIN instance i ON i.series_key = r.series_key" + joins
                 + (isByPatient ? " WHERE s.patient_key IN (" : " WHERE s.study_instance_uid IN ("), " ORDER BY s.study_key, r.series_key, i.instance_number, i.instance_key");
 
         foreach (object[] piece in driving.Chunk(UidsPerStatement))
         {
-            string sql = $"SELECT {ListFields.LocationColumns}{moreColumns}, s.patient_key {from}{Marks(piece.Length)}){order}";
-            int patientColumn = RowFields.Count(ListFields.LocationColumns) + (moreColumns.Length > 0 ? RowFields.Count(moreColumns) - 1 : 0);
+            string sql = $"SELECT {LocationColumns}{moreColumns}, s.patient_key {from}{Marks(piece.Length)}){order}";
+            int patientColumn = RowFields.Count(LocationColumns) + (moreColumns.Length > 0 ? RowFields.Count(moreColumns) - 1 : 0);
             IAsyncEnumerable<T> rows = StreamAsync(sql, piece, row => Fits(row, patientColumn) ? read(row) : null, ct);
             await foreach (T row in rows) yield return row;
         }
@@ -65,6 +67,15 @@ public sealed partial class SqliteCatalog
         var text = new StringBuilder("?", marks * 2);
         for (int i = 1; i < marks; i++) text.Append(",?");
         return text.ToString();
+    }
+
+    /// <summary>Binds the values of <see cref="Marks"/>. What is over of the marks is NULL, so that what follows finds its place.</summary>
+    private static Statement BindList(Statement statement, IReadOnlyCollection<string> values)
+    {
+        foreach (string value in values) statement.Bind(value);
+        int marks = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Max(1, values.Count));
+        for (int i = values.Count; i < marks; i++) statement.BindNull();
+        return statement;
     }
 
     private ValueTask<HashSet<long>> FindPatientsAsync(IReadOnlyCollection<(string Id, string? Issuer)> identifiers, CancellationToken ct) => ReadAsync(

@@ -29,13 +29,7 @@ public sealed partial class SqliteCatalog
             return new ReminderClaim(claimed, NextDueBut(database, claimed));
         });
 
-        Statement BindKinds(Statement statement)
-        {
-            foreach (string kind in request.Kinds) statement.Bind(kind);
-            // The marks are a power of two; what is not bound is NULL and equals nothing, but what follows must find its place.
-            for (int i = request.Kinds.Count; i < (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)request.Kinds.Count); i++) statement.BindNull();
-            return statement;
-        }
+        Statement BindKinds(Statement statement) => BindList(statement, request.Kinds);
 
         DateTimeOffset? NextDue(Database database) => ReadRows(BindKinds(database.Prepare(ofKinds)), row => row.TimeOrNull(0))[0];
 

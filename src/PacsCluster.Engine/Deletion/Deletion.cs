@@ -48,17 +48,17 @@ public sealed class Deletion : IDisposable
     private readonly EngineOptions _options;
     private readonly ICatalog _catalog;
     private readonly ICatalogWriter _writer;
-    private readonly IBlobStore _blobs;
+    private readonly BlobStores _stores;
     private readonly CommitQueue _queue;
     private readonly HeldReader _reader;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly SemaphoreSlim _oneRestore = new(1, 1);
 
-    internal Deletion(EngineOptions options, ICatalog catalog, ICatalogWriter writer, IBlobStore blobs, CommitQueue queue, TimeProvider time, ILogger logger)
+    internal Deletion(EngineOptions options, ICatalog catalog, ICatalogWriter writer, BlobStores stores, CommitQueue queue, TimeProvider time, ILogger logger)
     {
-        (_options, _catalog, _writer, _blobs, _queue, _time, _logger) = (options, catalog, writer, blobs, queue, time, logger);
-        _reader = new HeldReader(options, blobs);
+        (_options, _catalog, _writer, _stores, _queue, _time, _logger) = (options, catalog, writer, stores, queue, time, logger);
+        _reader = new HeldReader(options, stores);
     }
 
     /// <summary>Stored wherever that is possible, as a person has said so; but never in the place of what was stored later.</summary>
@@ -220,10 +220,7 @@ public sealed class Deletion : IDisposable
             changes.RemovedRejected.AddRange(page.Select(e => e.Row));
             changes.RemovedBlobs.AddRange(page.Where(e => !e.IsBlobShared).Select(e => e.Blob));
             await _writer.CommitAsync(changes, ct);
-            foreach (BlobCopyRow copy in page.Where(e => !e.IsBlobShared).SelectMany(e => e.Copies))
-            {
-                if (copy.Store == _blobs.Name) await DeleteAsync(copy.StoreKey);
-            }
+            foreach (BlobCopyRow copy in page.Where(e => !e.IsBlobShared).SelectMany(e => e.Copies)) await _stores.DeleteAsync(copy.Place);
             if (_time.GetElapsedTime(started) > most) return false;
         }
         await EndAsync(rejection, new OutboxRow
@@ -237,18 +234,6 @@ public sealed class Deletion : IDisposable
         }, reminder, ct);
         Log.Purged(_logger, rejection.Key, rejection.InstanceCount);
         return true;
-    }
-
-    private async Task DeleteAsync(string key)
-    {
-        try
-        {
-            await _blobs.DeleteAsync(key);
-        }
-        catch (BlobStoreUnavailableException fault)
-        {
-            Log.BlobDeleteFailed(_logger, fault, key);
-        }
     }
 
     private async Task EndAsync(RejectionRow rejection, OutboxRow news, ReminderRow? reminder, CancellationToken ct)

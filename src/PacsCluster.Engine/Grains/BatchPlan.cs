@@ -21,11 +21,10 @@ internal sealed record Decision(StoreOutcome Outcome, BlobFate Fate);
 /// <param name="loaded">What was there. The plan uses its dictionaries up.</param>
 /// <param name="grains">Studies that were not loaded because they are remembered.</param>
 /// <param name="isSameContent">Whether the data sets of a known instance and of a candidate have the same bytes.</param>
-/// <param name="storeName">The blob store's name.</param>
 /// <param name="now">Time of the commit.</param>
 /// <param name="quietPeriod">Time without a new instance after which a study is complete.</param>
 internal sealed class BatchPlan(LoadedState loaded, IReadOnlyDictionary<string, StudyGrain> grains, Func<StoredInstance, Candidate, bool> isSameContent,
-    string storeName, DateTimeOffset now, TimeSpan quietPeriod)
+    DateTimeOffset now, TimeSpan quietPeriod)
 {
     private readonly Dictionary<string, StudyState> _studies = new(StringComparer.Ordinal);
     private readonly Dictionary<PatientIdentifier, PatientState> _patients = [];
@@ -38,7 +37,7 @@ internal sealed class BatchPlan(LoadedState loaded, IReadOnlyDictionary<string, 
     public LoadedState Loaded => loaded;
 
     /// <summary>Blobs whose rows go with this commit: to be deleted after it.</summary>
-    public List<string> DeadBlobs { get; } = [];
+    public List<BlobPlace> DeadBlobs { get; } = [];
 
     /// <summary>Decides one candidate and adds its rows. When this throws, the plan is of no more use: plan again without that candidate.</summary>
     public Decision Decide(Candidate candidate)
@@ -54,7 +53,7 @@ internal sealed class BatchPlan(LoadedState loaded, IReadOnlyDictionary<string, 
             case VerdictAction.AlreadyCommitted:
                 return new Decision(outcome, BlobFate.Keep);
             case VerdictAction.Duplicate:
-                if (candidate.ReleasedFrom is { } duplicate) Discard(duplicate, candidate.StoreKey);
+                if (candidate.ReleasedFrom is { } duplicate) Discard(duplicate);
                 return new Decision(outcome, unneeded);
             case VerdictAction.Refuse:
                 return new Decision(outcome, unneeded);
@@ -203,8 +202,9 @@ internal sealed class BatchPlan(LoadedState loaded, IReadOnlyDictionary<string, 
             StudyInstanceUid = candidate.StudyInstanceUid,
             SeriesInstanceUid = candidate.SeriesInstanceUid,
             TransferSyntaxUid = instance.TransferSyntaxUid,
-            Store = storeName,
-            StoreKey = candidate.StoreKey,
+            Store = candidate.Place.Store,
+            StoreKey = candidate.Place.Key,
+            MoreCopies = candidate.MoreCopies,
             Offset = instance.Offset,
             Length = instance.Length,
             DataSetOffset = instance.DataSetOffset,
@@ -261,12 +261,12 @@ internal sealed class BatchPlan(LoadedState loaded, IReadOnlyDictionary<string, 
         });
     }
 
-    private void Discard(HeldInstance held, string storeKey)
+    private void Discard(HeldInstance held)
     {
         held.TakeOut(Changes);
         if (held.IsBlobShared) return;
         Changes.RemovedBlobs.Add(held.Blob);
-        DeadBlobs.Add(storeKey);
+        DeadBlobs.AddRange(held.Copies.Select(c => c.Place));
     }
 
     private BlobRow BlobOf(Candidate candidate)
@@ -274,7 +274,9 @@ internal sealed class BatchPlan(LoadedState loaded, IReadOnlyDictionary<string, 
         if (candidate.ReleasedFrom is { } held) return held.Blob;
         var blob = new BlobRow(loaded.NextKey(), candidate.Length, candidate.Digest, candidate.ReceivedAt);
         Changes.NewBlobs.Add(blob);
-        Changes.NewCopies.Add(new BlobCopyRow(blob.Key, storeName, candidate.StoreKey));
+        Changes.NewCopies.Add(new BlobCopyRow(blob.Key, candidate.Place.Store, candidate.Place.Key));
+        foreach (BlobPlace copy in candidate.MoreCopies) Changes.NewCopies.Add(new BlobCopyRow(blob.Key, copy.Store, copy.Key));
+        foreach (string store in candidate.LaterCopies) Changes.WantedCopies.Add(new WantedCopyRow(blob.Key, store, now));
         return blob;
     }
 

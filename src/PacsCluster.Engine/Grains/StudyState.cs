@@ -60,7 +60,7 @@ internal sealed class StudyState
     {
         if (known.InStudy is { } there)
         {
-            if (there.Location.StoreKey == candidate.StoreKey) return new Verdict(VerdictAction.AlreadyCommitted);
+            if (there.Location.IsAt(candidate.Place)) return new Verdict(VerdictAction.AlreadyCommitted);
             if (known.HasSameContent) return new Verdict(VerdictAction.Duplicate);
         }
         if (candidate.QuarantineReason is { } reason)

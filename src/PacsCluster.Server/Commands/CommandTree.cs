@@ -85,14 +85,18 @@ internal static class CommandTree
     {
         Option<bool> quick = new("--quick") { Description = "Compare lengths only, read no blob" };
         Option<int> parallel = new("--parallel") { Description = "Blobs at once", DefaultValueFactory = _ => 2, HelpName = "N" };
-        var command = new Command("verify", "Read every blob, recompute digests and counts; exit code 0 when all is well, 1 when not") { s_data, s_config, s_set, quick, parallel };
+        Option<bool> repair = new("--repair") { Description = "Make a copy anew that is missing, cut or has other bytes, from another copy of the blob whose digest is right" };
+        var command = new Command("verify", "Read every copy of every blob, recompute digests and counts; exit code 0 when all is well (or was repaired), 1 when not") { s_data, s_config, s_set, quick, parallel, repair };
         command.SetAction((parsed, ct) =>
         {
             ServerOptions options = Read(parsed);
-            var how = new VerifyOptions { Digests = !parsed.GetValue(quick), Parallel = Math.Clamp(parsed.GetValue(parallel), 1, 64), OrphanAge = options.Engine.OrphanAge };
+            var how = new VerifyOptions { Digests = !parsed.GetValue(quick), Parallel = Math.Clamp(parsed.GetValue(parallel), 1, 64), OrphanAge = options.Engine.OrphanAge, Repair = parsed.GetValue(repair) };
             return VerifyCommand.RunAsync(options, how, ct);
         });
-        Examples.AddTo(command, "PacsCluster.Server verify --data /srv/pacs      (beside a running server too)");
+        Examples.AddTo(command, """
+            PacsCluster.Server verify --data /srv/pacs      (beside a running server too; writes nothing)
+            PacsCluster.Server verify --data /srv/pacs --repair
+            """);
         return command;
     }
 

@@ -37,6 +37,9 @@ internal static class VerifyCommand
             $"{counts.Patients} patients, {counts.Studies} studies, {counts.Series} series, {counts.Instances} instances, {counts.Quarantined} in quarantine, {counts.OpenConflicts} to reconcile"));
         Console.Out.WriteLine($"read {report!.Blobs} blobs ({HealthPage.Size(report.Bytes)}) with {report.Instances} instances and {report.Quarantined} of the quarantine");
         foreach ((VerifyProblem problem, long count) in report.Counts.OrderBy(c => c.Key)) Console.Out.WriteLine($"  {count} × {problem}");
+        if (report.Repaired > 0) Console.Out.WriteLine($"  {report.Repaired} copies repaired");
+        foreach ((string store, long count) in report.Wanted) Console.Out.WriteLine($"  {count} copies are still to be made in store {store}");
+        foreach ((string store, long count) in report.Elsewhere) Console.Out.WriteLine($"  {count} copies lie in store {store}, which this node has not: not looked at");
         Console.Out.WriteLine(report.IsClean ? "clean" : "NOT clean: the lines above that begin with ALARM need a person");
         return report.IsClean ? 0 : 1;
     }

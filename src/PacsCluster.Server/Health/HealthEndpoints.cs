@@ -19,7 +19,8 @@ internal static class HealthEndpoints
         web.MapGet("/health/ready", async (HttpContext http) =>
         {
             IReadOnlyList<string> faults = await readiness.FaultsAsync(http.RequestAborted);
-            await WriteAsync(http, faults.Count == 0 ? 200 : 503, new { status = faults.Count == 0 ? "ready" : "not ready", reasons = faults });
+            IReadOnlyList<string> limits = readiness.Limits();
+            await WriteAsync(http, faults.Count == 0 ? 200 : 503, new { status = faults.Count > 0 ? "not ready" : limits.Count > 0 ? "limited" : "ready", reasons = faults.Concat(limits) });
         });
         web.MapGet("/metrics", (HttpContext http) =>
         {
@@ -33,7 +34,7 @@ internal static class HealthEndpoints
             http.Response.ContentType = "text/html; charset=utf-8";
             http.Response.Headers.CacheControl = "no-store";
             http.Response.Headers.ContentSecurityPolicy = "default-src 'none'; style-src 'unsafe-inline'";
-            await http.Response.WriteAsync(HealthPage.Write(node.Options, await CountAsync(node, http.RequestAborted), faults, started, time.GetUtcNow()), http.RequestAborted);
+            await http.Response.WriteAsync(HealthPage.Write(node.Options, await CountAsync(node, http.RequestAborted), faults, readiness.Limits(), started, time.GetUtcNow()), http.RequestAborted);
         }
     }
 

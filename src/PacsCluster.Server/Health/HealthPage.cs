@@ -25,19 +25,20 @@ internal static class HealthPage
     /// <param name="options">The node's options.</param>
     /// <param name="counts">What the catalog holds; null when it does not answer.</param>
     /// <param name="faults">What keeps the node from being ready.</param>
+    /// <param name="limits">What it cannot do though it is ready.</param>
     /// <param name="started">When the process started.</param>
     /// <param name="now">Now.</param>
-    public static string Write(ServerOptions options, CatalogCounts? counts, IReadOnlyList<string> faults, DateTimeOffset started, DateTimeOffset now)
+    public static string Write(ServerOptions options, CatalogCounts? counts, IReadOnlyList<string> faults, IReadOnlyList<string> limits, DateTimeOffset started, DateTimeOffset now)
     {
         var html = new StringBuilder();
         html.Append("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">")
             .Append("<meta http-equiv=\"refresh\" content=\"30\"><title>PacsCluster</title><style>").Append(Style).Append("</style></head><body>")
             .Append(CultureInfo.InvariantCulture, $"<h1>PacsCluster</h1><p class=\"sub\">version {Encode(ServerVersion.Text)}</p>");
-        if (faults.Count == 0) html.Append("<div class=\"state ok\" role=\"status\">Ready: images can be sent, searched and retrieved.</div>");
+        if (faults.Count == 0 && limits.Count == 0) html.Append("<div class=\"state ok\" role=\"status\">Ready: images can be sent, searched and retrieved.</div>");
         else
         {
-            html.Append("<div class=\"state bad\" role=\"status\">Not ready<ul>");
-            foreach (string fault in faults) html.Append("<li>").Append(Encode(fault)).Append("</li>");
+            html.Append("<div class=\"state bad\" role=\"status\">").Append(faults.Count > 0 ? "Not ready" : "Ready, but instances cannot be stored").Append("<ul>");
+            foreach (string fault in faults.Concat(limits)) html.Append("<li>").Append(Encode(fault)).Append("</li>");
             html.Append("</ul></div>");
         }
         Table(html, "Send images to",

@@ -2,6 +2,7 @@ using System.Collections;
 using System.Globalization;
 using System.Reflection;
 using System.Runtime.CompilerServices;
+using System.Runtime.Serialization;
 
 namespace PacsCluster.Server.Options;
 
@@ -15,9 +16,9 @@ internal static class OptionsBinder
     public static T Bind<T>(IConfiguration configuration, List<string> errors)
         where T : class, new() => (T)Fill(new T(), configuration, "", errors);
 
-    /// <summary>The options of a record: settable public properties.</summary>
+    /// <summary>The options of a record: settable public properties, without those that say they are no data.</summary>
     public static IEnumerable<PropertyInfo> Options(Type type) =>
-        type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(p => p.CanWrite && p.GetIndexParameters().Length == 0);
+        type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(p => p.CanWrite && p.GetIndexParameters().Length == 0 && !p.IsDefined(typeof(IgnoreDataMemberAttribute)));
 
     /// <summary>Values that are written as one text; everything else has members of its own.</summary>
     public static bool IsSimple(Type type)

@@ -56,6 +56,7 @@ internal static class OptionsReader
         if (options.MinThreads is < 1 or > 1024) yield return $"MinThreads: {options.MinThreads} is not between 1 and 1024";
         if (options.Catalog.ConnectionString.Length > 0) foreach (string error in options.Catalog.Validate()) yield return "Catalog:" + error;
         foreach (string error in options.Http.Validate().Concat(options.Dimse.Validate()).Concat(options.Engine.Validate()).Concat(options.Web.Validate())) yield return error;
+        foreach (string error in options.Blobs.Validate().Concat(options.Engine.ValidateStores(options.Blobs.Names()))) yield return error;
         bool open = options.BeyondLoopback == ServerOptions.BeyondLoopbackWords;
         if (!open && options.BeyondLoopback.Length > 0) yield return $"BeyondLoopback: write the words \"{ServerOptions.BeyondLoopbackWords}\", or nothing";
         bool asked = options.Web.Access.Callers.Count > 0;

@@ -49,7 +49,7 @@ internal static partial class OptionsReference
             else if (OptionsBinder.ValueOf(declared) is { } valueType)
             {
                 yield return new($"{name}:<name>", "", "", meaning);
-                if (!OptionsBinder.IsSimple(valueType)) foreach (OptionDescription inner in Of(valueType, null, $"{name}:<name>:", docs)) yield return inner;
+                if (!OptionsBinder.IsSimple(valueType)) foreach (OptionDescription inner in Of(valueType, Blank(valueType), $"{name}:<name>:", docs)) yield return inner;
             }
             else if (OptionsBinder.ElementOf(declared) is { } elementType)
             {
@@ -93,7 +93,7 @@ internal static partial class OptionsReference
                 : new Dictionary<string, XElement>();
             docs[type.Assembly] = members;
         }
-        XElement? member = members.GetValueOrDefault($"P:{type.FullName}.{option.Name}");
+        XElement? member = members.GetValueOrDefault($"P:{option.DeclaringType!.FullName}.{option.Name}");
         if (member?.Element("inheritdoc")?.Attribute("cref")?.Value is { } from) member = members.GetValueOrDefault(from);
         if (member?.Element("summary") is not { } summary) return "";
         foreach (XElement see in summary.Descendants().Where(e => e.Name.LocalName is "see" or "paramref").ToList())

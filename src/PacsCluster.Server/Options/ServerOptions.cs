@@ -11,7 +11,7 @@ public sealed record ServerOptions
     /// <summary>The words that <see cref="BeyondLoopback"/> wants.</summary>
     public const string BeyondLoopbackWords = "nobody is asked who they are";
 
-    /// <summary>Folder of the catalog and the blobs, made when missing; relative to the working folder. Default <c>data</c>.</summary>
+    /// <summary>Folder of the catalog and the blobs (where no option puts them elsewhere), made when missing; relative to the working folder. Default <c>data</c>.</summary>
     public string Data { get; init; } = "data";
 
     /// <summary>This node among the others of the archive.</summary>
@@ -19,6 +19,9 @@ public sealed record ServerOptions
 
     /// <summary>Where the catalog lies: on PostgreSQL when there is a connection string, else in the data folder (SQLite).</summary>
     public PostgresCatalogOptions Catalog { get; init; } = new();
+
+    /// <summary>Where blobs lie.</summary>
+    public BlobsOptions Blobs { get; init; } = new();
 
     /// <summary>The DICOM application entity.</summary>
     public DimseOptions Dimse { get; init; } = new();

@@ -183,7 +183,7 @@ internal sealed class RenderedTransaction(Locator locator, ICatalog catalog, Ret
         InstanceLocation image = Representative.Of(await locator.InstancesAsync(http)) ?? throw new ProblemException(NoPicture);
         if (!Begin(http, ETag(http, offer, [image]))) return;
         Viewport size = parameters.Request.Viewport!;
-        string key = string.Create(CultureInfo.InvariantCulture, $"{image.StoreKey}+{image.Offset} {frame} {size.Width}x{size.Height} {offer.Essence}");
+        string key = string.Create(CultureInfo.InvariantCulture, $"{image.ContentId} {frame} {size.Width}x{size.Height} {offer.Essence}");
         byte[] picture = await pictures.ThumbnailAsync(key, async () =>
         {
             HeaderRow header = await HeaderAsync(image, CancellationToken.None) ?? throw new ProblemException(Locator.NotHere(http));
@@ -232,9 +232,9 @@ internal sealed class RenderedTransaction(Locator locator, ICatalog catalog, Ret
         return !Conditions.IsNotModified(http, etag);
     }
 
-    // Stored bytes never change, so their place in the store and what was asked say what the picture is.
+    // Stored bytes never change, so which they are and what was asked say what the picture is.
     private static string ETag(HttpContext http, Offer offer, IReadOnlyList<InstanceLocation> instances) =>
-        Conditions.Digest([offer.ToString(), http.Request.Path.Value!, http.Request.QueryString.Value ?? "", .. instances.Select(i => $"{i.StoreKey}+{i.Offset}")]);
+        Conditions.Digest([offer.ToString(), http.Request.Path.Value!, http.Request.QueryString.Value ?? "", .. instances.Select(i => i.ContentId)]);
 
     private static RenderRequest Fit(RenderRequest request, Offer offer) => offer.Essence == Png ? request : request with { Bits = 8 };
 

@@ -20,7 +20,7 @@ internal sealed record BulkAnswer(InstanceLocation Instance, Offer Offer, string
     /// <returns>False: the client has it already, and 304 is set.</returns>
     public bool Begin(HttpContext http)
     {
-        string etag = Conditions.Digest([Instance.StoreKey, Instance.Offset.ToString(System.Globalization.CultureInfo.InvariantCulture), Offer.ToString(), Name]);
+        string etag = Conditions.Digest([Instance.ContentId, Offer.ToString(), Name]);
         Conditions.SetValidators(http.Response, etag);
         return !Conditions.IsNotModified(http, etag);
     }

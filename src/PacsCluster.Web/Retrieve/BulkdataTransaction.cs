@@ -79,7 +79,7 @@ internal sealed class BulkdataTransaction(Locator locator, Retrieve retrieve, Se
         foreach (string uid in instances.Where(i => i.PixelDataOffset >= 0).Select(i => i.TransferSyntaxUid).Distinct(StringComparer.Ordinal))
             bySyntax[uid] = Negotiation.Select(http, PixelOffers.Of(uid, single: false).FindAll(o => o.InParts)).Offer;
         if (bySyntax.Count == 0) Negotiation.Select(http, [octets]);
-        string etag = Conditions.Digest(instances.Select(i => $"{i.StoreKey}.{i.Offset}").Concat(bySyntax.Values.Select(o => o.ToString())).Prepend(onlyPixels ? "pixels" : "all"));
+        string etag = Conditions.Digest(instances.Select(i => i.ContentId).Concat(bySyntax.Values.Select(o => o.ToString())).Prepend(onlyPixels ? "pixels" : "all"));
         Conditions.SetValidators(http.Response, etag);
         if (Conditions.IsNotModified(http, etag)) return;
         MultipartWriter writer = MultipartWriter.Start(http.Response, bySyntax.TryGetValue(instances[0].TransferSyntaxUid, out Offer? first) ? first.Essence : octets.Essence);

@@ -22,7 +22,7 @@ internal sealed class InstancesTransaction(Locator locator, Retrieve retrieve, S
 
         public string ContentType => $"{Dicom}; transfer-syntax={Target.Uid}";
 
-        public string Name => $"{Instance.StoreKey}.{Instance.Offset}.{Target.Uid}";
+        public string Name => $"{Instance.ContentId}.{Target.Uid}";
     }
 
     /// <summary>Answers.</summary>

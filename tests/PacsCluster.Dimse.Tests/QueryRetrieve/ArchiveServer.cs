@@ -51,7 +51,7 @@ internal sealed class ArchiveServer : IAsyncDisposable
         var folder = new TempFolder();
         SqliteCatalog catalog = await SqliteCatalog.OpenAsync(new SqliteCatalogOptions { Path = folder.At("catalog.db") }, TimeProvider.System, CancellationToken.None);
         var blobs = new FileBlobStore(new FileBlobStoreOptions { Folder = folder.At("blobs") }, TimeProvider.System);
-        var archive = new Archive(new EngineOptions(), catalog, blobs, TimeProvider.System, NullLoggerFactory.Instance);
+        var archive = new Archive(new EngineOptions(), catalog, [blobs], TimeProvider.System, NullLoggerFactory.Instance);
         await archive.StartAsync(CancellationToken.None);
 
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());

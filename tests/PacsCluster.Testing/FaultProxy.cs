@@ -8,10 +8,10 @@ using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
-namespace PacsCluster.Blobs.Tests;
+namespace PacsCluster.Testing;
 
 /// <summary>What is done to one request.</summary>
-internal sealed record Fault
+public sealed record Fault
 {
     /// <summary>Time before the request is passed on.</summary>
     public TimeSpan Delay { get; init; }
@@ -33,7 +33,7 @@ internal sealed record Fault
 }
 
 /// <summary>An HTTP proxy in front of a blob server that does to requests what a test says.</summary>
-internal sealed class FaultProxy : IAsyncDisposable
+public sealed class FaultProxy : IAsyncDisposable
 {
     private readonly WebApplication _app;
     private readonly HttpClient _client = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, UseProxy = false });
@@ -63,8 +63,10 @@ internal sealed class FaultProxy : IAsyncDisposable
     /// <summary>The most requests that were here at once.</summary>
     public int MostAtOnce { get; private set; }
 
+    /// <summary>Where it listens.</summary>
     public Uri Address => new(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single() + "/");
 
+    /// <summary>Starts one in front of a server.</summary>
     public static async Task<FaultProxy> StartAsync(Uri server)
     {
         var proxy = new FaultProxy(server);
@@ -72,6 +74,7 @@ internal sealed class FaultProxy : IAsyncDisposable
         return proxy;
     }
 
+    /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         using var atOnce = new CancellationTokenSource(TimeSpan.FromMilliseconds(100));
