@@ -7,7 +7,10 @@ internal static class ListFields
         + "i.transfer_syntax_uid, c.store, c.store_key, i.blob_offset, i.length, i.data_set_offset, i.pixel_data_offset, i.number_of_frames";
 
     public const string QuarantineColumns = "q.quarantine_key, q.reason, q.study_instance_uid, q.series_instance_uid, q.sop_instance_uid, q.sop_class_uid, "
-        + "q.transfer_syntax_uid, q.blob_key, q.detail, q.source, q.received_at, b.length, b.sha256, b.created_at";
+        + "q.transfer_syntax_uid, q.blob_key, q.detail, q.source, q.received_at, " + BlobColumns;
+
+    /// <summary>Without the blob's key, which the rows that it belongs to have.</summary>
+    public const string BlobColumns = "b.length, b.sha256, b.created_at, b.original_length, b.original_sha256, b.retired_at";
 
     public const string ConflictColumns = "conflict_key, kind, study_instance_uid, sop_instance_uid, detail, source, created_at, resolved_at";
 
@@ -38,7 +41,7 @@ internal static class ListFields
             Key = row.Int64(0), Reason = row.Text(1), StudyInstanceUid = row.Text(2), SeriesInstanceUid = row.Text(3), SopInstanceUid = row.Text(4), SopClassUid = row.Text(5),
             TransferSyntaxUid = row.Text(6), BlobKey = row.Int64(7), Detail = row.Text(8), Source = row.Text(9), ReceivedAt = row.Time(10),
         },
-        new BlobRow(row.Int64(7), row.Int64(11), row.Bytes(12), row.Time(13)),
+        ReadBlob(row, row.Int64(7), 11),
         copies);
 
     public static ConflictRow ReadConflict(IRow row) => new()
@@ -52,6 +55,17 @@ internal static class ListFields
         Sequence = row.Int64(0), Kind = row.Text(1), StudyInstanceUid = row.Text(2), SeriesInstanceUid = row.Text(3), SopInstanceUid = row.Text(4), Payload = row.Text(5),
         CreatedAt = row.Time(6),
     };
+
+    public static BlobRow ReadBlob(IRow row, long key, int at) => new(key, row.Int64(at), row.Bytes(at + 1), row.Time(at + 2))
+    {
+        Original = row.IsNull(at + 3) ? null : new OriginalContent(row.Int64(at + 3), row.Bytes(at + 4)),
+        RetiredAt = row.TimeOrNull(at + 5),
+    };
+
+    /// <summary>Blobs that another has taken the place of and that nothing needs, the one longest retired in front; the mark is of the limit.</summary>
+    public static string Retired(string limit) => $"SELECT b.blob_key, {BlobColumns} FROM blob b WHERE b.retired_at IS NOT NULL "
+        + "AND NOT EXISTS (SELECT 1 FROM instance i WHERE i.blob_key = b.blob_key) AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.blob_key = b.blob_key) "
+        + $"AND NOT EXISTS (SELECT 1 FROM rejected r WHERE r.blob_key = b.blob_key) ORDER BY b.retired_at, b.blob_key LIMIT {limit}";
 
     public static BlobCopyRow ReadCopy(IRow row) => new(row.Int64(0), row.Text(1), row.Text(2), row.Text(3), row.TimeOrNull(4));
 

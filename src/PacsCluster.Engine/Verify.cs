@@ -125,7 +125,7 @@ public sealed class Verify
 
     private async Task<long> CheckAsync(BlobEntry entry, VerifyOptions options, Walk walk, CancellationToken cancellationToken)
     {
-        if (entry.Instances.Count == 0 && !entry.IsQuarantined && !entry.IsRejected)
+        if (entry.Instances.Count == 0 && !entry.IsQuarantined && !entry.IsRejected && entry.Blob.RetiredAt is null)
             walk.Find(Finding(VerifyProblem.UnusedBlobRow, entry, entry.Copies.Count > 0 ? entry.Copies[0].StoreKey : "", $"row {entry.Blob.Key}"));
         if (entry.Copies.FirstOrDefault(c => c.Store == _blobs.Name) is not { } copy)
         {

@@ -165,7 +165,8 @@ internal sealed class CommitBatch
 
     private void AddBlobs(CatalogChanges changes)
     {
-        AddRows(CommitSql.InsertBlobs, changes.NewBlobs, static (a, b) => a.Bind(b.Key).Bind(b.Length).Bind(b.Sha256).Bind(b.CreatedAt));
+        AddRows(CommitSql.InsertBlobs, changes.NewBlobs, static (a, b) => a.Bind(b.Key).Bind(b.Length).Bind(b.Sha256).Bind(b.CreatedAt).Bind(b.Original?.Length).BindSome(b.Original?.Sha256 ?? default));
+        AddRows(CommitSql.RetireBlobs, changes.RetiredBlobs, static (a, b) => a.Bind(b.Key).Bind(b.RetiredAt));
         AddRows(CommitSql.InsertCopies, changes.NewCopies, static (a, c) => a.Bind(c.BlobKey).Bind(c.Store).Bind(c.StoreKey).Bind(c.Tier).Bind(c.VerifiedAt));
         AddRows(CommitSql.UpdateVerified, changes.VerifiedCopies, static (a, c) => a.Bind(c.VerifiedAt).Bind(c.BlobKey).Bind(c.Store));
     }
@@ -173,6 +174,8 @@ internal sealed class CommitBatch
     private void AddInstances(CatalogChanges changes)
     {
         AddRows(CommitSql.InsertInstances, changes.NewInstances, static (a, i) => RowFields.BindInstance(a, i));
+        AddRows(CommitSql.RewriteInstances, changes.RewrittenInstances, static (a, i) => RowFields.BindRewritten(a.Bind(i.Row.Key).Bind(i.FromBlobKey), i.Row));
+        AddRows(CommitSql.RewriteHeaders, changes.RewrittenInstances, static (a, i) => a.Bind(i.Row.Key).Bind((long)i.Header.Encoding).Bind(i.Header.Bytes).BindSome(i.Header.Frames));
         AddRows(CommitSql.InsertHeaders, changes.NewHeaders, static (a, h) => a.Bind(h.InstanceKey).Bind((long)h.Encoding).Bind(h.Bytes).BindSome(h.Frames));
         AddRows(
             CommitSql.InsertBlocks,

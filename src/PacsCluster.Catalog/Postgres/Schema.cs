@@ -180,6 +180,16 @@ internal static class Schema
                 ("study_referring_trigram", "study USING gin (referring_physician_name_folded gin_trgm_ops)"),
             ],
         },
+        // Blobs that were made of what was received (compression), and those whose place they took.
+        new("""
+            ALTER TABLE blob ADD COLUMN IF NOT EXISTS original_length bigint;
+            ALTER TABLE blob ADD COLUMN IF NOT EXISTS original_sha256 bytea;
+            ALTER TABLE blob ADD COLUMN IF NOT EXISTS retired_at bigint
+            """)
+        {
+            OldestProgram = 1,
+            Indexes = [("blob_retired", "blob (retired_at) WHERE retired_at IS NOT NULL")],
+        },
     ];
 }
 

@@ -163,8 +163,16 @@ internal static class Migrations
         CREATE INDEX patient_name_word_sound ON patient_name_word (sound);
         """;
 
+    /// <summary>Blobs that were made of what was received (compression), and those whose place they took.</summary>
+    private const string V5 = """
+        ALTER TABLE blob ADD COLUMN original_length INTEGER;
+        ALTER TABLE blob ADD COLUMN original_sha256 BLOB;
+        ALTER TABLE blob ADD COLUMN retired_at INTEGER;
+        CREATE INDEX blob_retired ON blob (retired_at) WHERE retired_at IS NOT NULL;
+        """;
+
     /// <summary>By version, from 1.</summary>
-    private static readonly (string Sql, Action<Database>? Fill)[] s_steps = [(V1, null), (V2, null), (V3, null), (V4, FillNameWords)];
+    private static readonly (string Sql, Action<Database>? Fill)[] s_steps = [(V1, null), (V2, null), (V3, null), (V4, FillNameWords), (V5, null)];
 
     public static int Newest => s_steps.Length;
 
