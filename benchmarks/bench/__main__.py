@@ -12,12 +12,14 @@ import qidostow
 import render
 import sections
 import servers
+import transcode
 import wado
 from product import ROOT, publish
 
 sections.SECTIONS.update(qidostow.SECTIONS)
 sections.SECTIONS["wado"] = wado.wado
 sections.SECTIONS.update(render.SECTIONS)
+sections.SECTIONS.update(transcode.SECTIONS)
 
 
 def output_of(*command):
