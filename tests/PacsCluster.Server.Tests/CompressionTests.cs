@@ -90,13 +90,13 @@ public sealed class CompressionTests
         foreach ((string uid, (string study, string series)) in sent)
         {
             string url = $"http://127.0.0.1:{server.HttpPort}/dicom-web/wado?requestType=WADO&studyUID={study}&seriesUID={series}&objectUID={uid}&contentType=application/dicom&transferSyntax=";
-            await File.WriteAllBytesAsync(folder.At("web", uid), await client.GetByteArrayAsync(url + TransferSyntax.ExplicitVRLittleEndian.Uid, Ct), Ct);
-            byte[] kept = await client.GetByteArrayAsync(url + "*", Ct);
+            await File.WriteAllBytesAsync(folder.At("web", uid), await client.GetByteArrayAsync(new Uri(url + TransferSyntax.ExplicitVRLittleEndian.Uid), Ct), Ct);
+            byte[] kept = await client.GetByteArrayAsync(new Uri(url + "*"), Ct);
             Assert.Equal(transferSyntaxUid, Part10.ReadStart(kept).TransferSyntax.Uid);
             string file = folder.At(uid + ".dcm");
             await File.WriteAllBytesAsync(file, kept, Ct);
             ToolResult dump = await Tool.RunAsync("dcmdump", ["-q", file]);
-            Assert.True(dump.ExitCode == 0 && dump.Output.Length == 0, dump.Output);
+            Assert.True(dump.ExitCode == 0 && !dump.Output.Contains("E: ", StringComparison.Ordinal), dump.Output);
         }
         await JudgeAsync(folder.At("in"), folder.At("web"));
 
