@@ -62,7 +62,7 @@ def transcode(bench):
     for round_number in range(bench.rounds):
         servers.clear_leftovers()
         with servers.PacsCluster(bench.work) as server:
-            store = subprocess.run(["storescu", "-xv", "-aec", server.title, "+sd", "127.0.0.1", str(server.port), folder], stdin=subprocess.DEVNULL, capture_output=True,
+            store = subprocess.run(["storescu", "-xv", "-aec", server.title, "+sd", "+sp", "*.dcm", "127.0.0.1", str(server.port), folder], stdin=subprocess.DEVNULL, capture_output=True,
                                    env={**os.environ, "TCP_NODELAY": "1"})
             if store.returncode != 0:
                 raise SystemExit("storescu: " + store.stderr.decode(errors="replace")[-500:])
