@@ -73,7 +73,7 @@ internal sealed class CopyFill(string connectionString, int seed, int instancesP
         await CopyAsync(connection, s_studies, changes.NewStudies, static (c, s) => RowFields.BindStudy(c, s), ct);
         await CopyAsync(connection, s_series, changes.NewSeries, static (c, r) => RowFields.BindSeries(c, r), ct);
         await CopyAsync(connection, "COPY blob (blob_key, length, sha256, created_at) FROM STDIN (FORMAT BINARY)", changes.NewBlobs,
-            static (c, b) => c.Bind(b.Key).Bind(b.Length).Bind(b.Sha256).Bind(b.CreatedAt), ct);
+            static (c, b) => c.Bind(b.Key).Bind(b.Length).Bind(b.Digest).Bind(b.CreatedAt), ct);
         await CopyAsync(connection, "COPY blob_copy (blob_key, store, store_key, tier, verified_at) FROM STDIN (FORMAT BINARY)", changes.NewCopies,
             static (c, b) => c.Bind(b.BlobKey).Bind(b.Store).Bind(b.StoreKey).Bind(b.Tier).Bind(b.VerifiedAt), ct);
         await CopyAsync(connection, s_instances, changes.NewInstances, static (c, i) => RowFields.BindInstance(c, i), ct);

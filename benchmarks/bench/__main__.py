@@ -43,7 +43,9 @@ def shown(value):
 def table(bench):
     """Medians, and how many times a peer's value ours is."""
     rows = list(dict.fromkeys(row for row, _ in bench.results))
-    names = [s.name for s in bench.servers if any(column == s.name for _, column in bench.results)]
+    columns = list(dict.fromkeys(column for _, column in bench.results))
+    names = [s.name for s in bench.servers if s.name in columns]
+    names += [column for column in columns if column not in names]
     lines = ["| | " + " | ".join(names) + " | ours ÷ peers |", "|" + "---|" * (len(names) + 2)]
     for row in rows:
         ours = bench.median(row, servers.PacsCluster.name)

@@ -63,8 +63,8 @@ def post_all(server, folder, connections, per_request):
 
 
 def stow(bench):
-    """2,000 CT slices of 0.5 MB in requests of 50, over 1 and 4 connections."""
-    warm_up, _, _ = bench.files("ct40k-250")
+    """2,000 CT slices of 0.5 MB in requests of 50, over 1 and 4 connections; before it each server takes in 2,000 of 40 KB."""
+    warm_up, _, _ = bench.files("warm-up")
     folder, count, _ = bench.files("ct")
     for _ in range(bench.rounds):
         servers.clear_leftovers()

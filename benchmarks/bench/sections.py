@@ -44,6 +44,7 @@ class Bench:
         shape = {
             "ct": (200 if self.quick else 2000, 2, *ct, 512, 512),
             "ct40k": (200 if self.quick else 2000, 2, *ct, 142, 142),
+            "warm-up": (200 if self.quick else 2000, 8, *ct, 142, 142),
             "ct40k-250": (50 if self.quick else 250, 1, *ct, 142, 142),
             # 35 frames of 800 x 600 RGB: 50.4 MB.
             "us50m": (8 if self.quick else 24, 8, synthetic.US_MULTIFRAME, "US", 600, 800, 35),
@@ -84,9 +85,9 @@ def send(bench, server, folder, associations, no_delay=True):
 
 
 def store(bench):
-    """C-STORE of three sizes over 1, 4 and 8 associations. Every server first takes in 250 instances of another study over as many associations:
-    what a server that has run for a minute does is measured, not its first second."""
-    warm_up, _, _ = bench.files("ct40k-250")
+    """C-STORE of three sizes over 1, 4 and 8 associations. Every server first takes in 2,000 instances of 40 KB of other studies over as many associations:
+    what a server that has run for a minute does is measured, not its first seconds."""
+    warm_up, _, _ = bench.files("warm-up")
     for kind, label in (("ct", "CT 0.5 MB"), ("ct40k", "40 KB"), ("us50m", "50 MB")):
         folder, _, _ = bench.files(kind)
         for round_number in range(bench.rounds):

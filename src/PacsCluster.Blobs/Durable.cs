@@ -3,12 +3,14 @@ using Microsoft.Win32.SafeHandles;
 
 namespace PacsCluster.Blobs;
 
-/// <summary>The calls that .NET does not have: flushing a folder, starting write-out. On Windows both do nothing (NTFS journals names itself).</summary>
+/// <summary>The calls that .NET does not have: flushing a folder, starting write-out, giving blocks back. On Windows they do nothing (NTFS journals names itself).</summary>
 internal static partial class Durable
 {
     private const int O_RDONLY = 0;
     private const int O_CLOEXEC = 0x80000;
     private const int SYNC_FILE_RANGE_WRITE = 2;
+    private const int FALLOC_FL_KEEP_SIZE = 1;
+    private const int FALLOC_FL_PUNCH_HOLE = 2;
     private const int ENOSPC = 28;
     private const int EDQUOT = 122;
 
@@ -32,6 +34,20 @@ internal static partial class Durable
         }
     }
 
+    /// <summary>Makes a file's bytes, and the length needed to read them, durable.</summary>
+    /// <exception cref="IOException">The system's error, its number in HResult.</exception>
+    public static void FlushData(SafeFileHandle file)
+    {
+        if (!OperatingSystem.IsLinux()) RandomAccess.FlushToDisk(file);
+        else if (DataSync(file) != 0) throw LastError();
+    }
+
+    /// <summary>Gives whole blocks of a file back to the file system; they read as zeros then. A file system that cannot keeps them.</summary>
+    public static void PunchHole(SafeFileHandle file, long offset, long length)
+    {
+        if (OperatingSystem.IsLinux() && length > 0) _ = Allocate(file, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, offset, length);
+    }
+
     /// <summary>Asks the kernel to begin writing a range to disk, without waiting. A hint: errors show at the flush.</summary>
     public static void StartWriteOut(SafeFileHandle file, long offset, long length)
     {
@@ -52,6 +68,12 @@ internal static partial class Durable
 
     [LibraryImport("libc", EntryPoint = "close")]
     private static partial int Close(int fd);
+
+    [LibraryImport("libc", EntryPoint = "fdatasync", SetLastError = true)]
+    private static partial int DataSync(SafeFileHandle file);
+
+    [LibraryImport("libc", EntryPoint = "fallocate")]
+    private static partial int Allocate(SafeFileHandle file, int mode, long offset, long length);
 
     [LibraryImport("libc", EntryPoint = "sync_file_range")]
     private static partial int SyncFileRange(SafeFileHandle file, long offset, long length, int flags);

@@ -7,7 +7,7 @@ public sealed partial class FileBlobStore
 {
     /// <summary>Flushing blocks for a millisecond or more. A thread of its own, an association's for example, may wait for it; one of the pool (two
     /// threads on two cores, a new one each half second) must not, so its writers go to commit threads.</summary>
-    private Task CommitAsync(FileBlobWriter writer)
+    private Task CommitAsync(LocalWriter writer)
     {
         if (!Thread.CurrentThread.IsThreadPoolThread)
         {
@@ -33,7 +33,7 @@ public sealed partial class FileBlobStore
         while (NextCommit() is { } writer) Commit(writer);
     }
 
-    private void Commit(FileBlobWriter writer)
+    private void Commit(LocalWriter writer)
     {
         try
         {
@@ -46,7 +46,7 @@ public sealed partial class FileBlobStore
         }
     }
 
-    private FileBlobWriter? NextCommit()
+    private LocalWriter? NextCommit()
     {
         lock (_commits)
         {
@@ -61,15 +61,61 @@ public sealed partial class FileBlobStore
         }
     }
 
+    /// <summary>A blob on its way into a file of this store.</summary>
+    private abstract class LocalWriter(FileBlobStore store, string key) : BlobWriter(key)
+    {
+        protected enum State
+        {
+            Writing,
+            Failed,
+            Committing,
+            Committed,
+            Closed,
+        }
+
+        public TaskCompletionSource Committed { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        protected FileBlobStore Store => store;
+
+        protected State Stage { get; set; }
+
+        /// <summary>Waits for the disk; what fails is taken away again.</summary>
+        public abstract void CommitNow();
+
+        public sealed override async ValueTask CommitAsync(CancellationToken ct = default)
+        {
+            ct.ThrowIfCancellationRequested();
+            if (Stage != State.Writing) throw new InvalidOperationException("the blob cannot be committed any more");
+            Task committed = store.CommitAsync(this);
+            Stage = State.Committing;
+            await committed;
+            Stage = State.Committed;
+        }
+
+        /// <summary>The end of a commit that was abandoned or failed: a commit thread may have it in hand.</summary>
+        protected Task SettledAsync() => Committed.Task.ContinueWith(_ => { }, TaskScheduler.Default);
+
+        /// <summary>What cannot be taken away now is garbage by its name, its age or what it lacks, and swept as such.</summary>
+        protected static void Discard(Action take)
+        {
+            try
+            {
+                take();
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+            }
+        }
+    }
+
     /// <summary>A temporary file until committed. Small pieces are gathered, so that the file system sees few and large writes.</summary>
-    private sealed class FileBlobWriter : BlobWriter
+    private sealed class FileBlobWriter : LocalWriter
     {
         private const int BufferBytes = 128 * 1024;
 
         /// <summary>Bytes after which the disk is told to begin writing, so that the flush at the end of a 50 MB object does not find it all still to do.</summary>
         private const long WriteOutBytes = 8 * 1024 * 1024;
 
-        private readonly FileBlobStore _store;
         private readonly string _temporaryPath;
         private readonly string _path;
         private readonly SafeFileHandle _file;
@@ -77,26 +123,14 @@ public sealed partial class FileBlobStore
         private int _buffered;
         private long _written;
         private long _writtenOut;
-        private State _state;
 
-        public FileBlobWriter(FileBlobStore store, string key, string temporaryPath, string path) : base(key)
+        public FileBlobWriter(FileBlobStore store, string key, string temporaryPath, string path) : base(store, key)
         {
-            _store = store;
             _temporaryPath = temporaryPath;
             _path = path;
             // FileShare.None locks it: that is how a sweep knows that it is being written.
             _file = File.OpenHandle(temporaryPath, FileMode.CreateNew, FileAccess.Write, FileShare.None);
         }
-
-        private enum State
-        {
-            Writing,
-            Failed,
-            Committing,
-            Committed,
-        }
-
-        public TaskCompletionSource Committed { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         public override ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken ct = default)
         {
@@ -113,19 +147,9 @@ public sealed partial class FileBlobStore
             _writtenOut = _written;
         }
 
-        public override async ValueTask CommitAsync(CancellationToken ct = default)
-        {
-            ct.ThrowIfCancellationRequested();
-            if (_state != State.Writing) throw new InvalidOperationException("the blob cannot be committed any more");
-            Task committed = _store.CommitAsync(this);
-            _state = State.Committing;
-            await committed;
-            _state = State.Committed;
-        }
-
         /// <summary>Waits for the disk: rename first, then flush. Nobody knows the key yet, so the name may appear early; and the file's flush then
         /// writes the journal once, with data, size and name, where flushing before renaming writes it twice.</summary>
-        public void CommitNow()
+        public override void CommitNow()
         {
             try
             {
@@ -138,30 +162,29 @@ public sealed partial class FileBlobStore
             catch
             {
                 // After a failed flush the kernel forgets which pages are dirty: a second try would lie. The blob is given up.
-                Discard(_path);
+                Discard(() => File.Delete(_path));
                 throw;
             }
         }
 
         public override async ValueTask DisposeAsync()
         {
-            if (_state == State.Committing)
+            if (Stage == State.Committing)
             {
-                // Abandoned during the commit, or the commit failed: a commit thread may have it in hand, so wait, then take it away again.
-                await Committed.Task.ContinueWith(_ => { }, TaskScheduler.Default);
-                Discard(_path);
+                await SettledAsync();
+                Discard(() => File.Delete(_path));
             }
             if (_buffer is { } buffer) ArrayPool<byte>.Shared.Return(buffer);
             _buffer = null;
-            if (_state == State.Committed) return;
-            Discard(_temporaryPath);
+            if (Stage == State.Committed) return;
+            Discard(() => File.Delete(_temporaryPath));
             _file.Dispose();
-            _state = State.Failed;
+            Stage = State.Closed;
         }
 
         private void Take(ReadOnlySpan<byte> bytes, bool writeAll)
         {
-            if (_state != State.Writing) throw new InvalidOperationException("the blob cannot be written any more");
+            if (Stage != State.Writing) throw new InvalidOperationException("the blob cannot be written any more");
             try
             {
                 Append(bytes);
@@ -169,20 +192,8 @@ public sealed partial class FileBlobStore
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                _state = State.Failed;
-                throw _store.Fault("a blob cannot be written", e);
-            }
-        }
-
-        private static void Discard(string path)
-        {
-            try
-            {
-                File.Delete(path);
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                // What cannot be deleted now is garbage by its name or its age, and swept as such.
+                Stage = State.Failed;
+                throw Store.Fault("a blob cannot be written", e);
             }
         }
 

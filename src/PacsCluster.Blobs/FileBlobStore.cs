@@ -1,6 +1,6 @@
-using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
+using Microsoft.Win32.SafeHandles;
 
 namespace PacsCluster.Blobs;
 
@@ -20,6 +20,15 @@ public sealed record FileBlobStoreOptions
     /// <summary>Blobs put into one sub-folder before the next is begun. Default 2,000; 1 to 100,000.</summary>
     public int BlobsPerFolder { get; init; } = 2000;
 
+    /// <summary>Blobs of up to so many bytes, whose length is known when they begin, lie many in a file. Default 1,048,576 (1 MiB); 0 (each has its own file) to 64 MiB.</summary>
+    public int PackedMaxBytes { get; init; } = 1024 * 1024;
+
+    /// <summary>Bytes after which the next such file is begun. Default 1,073,741,824 (1 GiB); 1 MiB to 64 GiB.</summary>
+    public long PackMaxBytes { get; init; } = 1024L * 1024 * 1024;
+
+    /// <summary>Such files written at once: the kernel lets one writer at a time into a file. Default as many as there are processors, up to 4; 1 to 64.</summary>
+    public int PacksAtOnce { get; init; } = Math.Clamp(Environment.ProcessorCount, 1, 4);
+
     /// <summary>What is wrong with the options, a line each; empty when nothing is.</summary>
     public IReadOnlyList<string> Validate()
     {
@@ -28,26 +37,27 @@ public sealed record FileBlobStoreOptions
         if (string.IsNullOrWhiteSpace(Name)) errors.Add($"{nameof(Name)}: must not be empty");
         if (CommitThreads is < 1 or > 256) errors.Add($"{nameof(CommitThreads)}: 1 to 256");
         if (BlobsPerFolder is < 1 or > 100_000) errors.Add($"{nameof(BlobsPerFolder)}: 1 to 100000");
+        if (PackedMaxBytes is < 0 or > 64 * 1024 * 1024) errors.Add($"{nameof(PackedMaxBytes)}: 0 to 67108864");
+        if (PackMaxBytes is < 1024 * 1024 or > 64L * 1024 * 1024 * 1024) errors.Add($"{nameof(PackMaxBytes)}: 1048576 to 68719476736");
+        if (PacksAtOnce is < 1 or > 64) errors.Add($"{nameof(PacksAtOnce)}: 1 to 64");
         return errors;
     }
 }
 
 /// <summary>
-/// Blobs in files <c>ab/cd/abcd…</c>, written as <c>tmp/abcd…</c> first. Blobs written one after the other share a sub-folder (their keys
-/// start alike), because a new folder costs more than a new file and neighbours on disk are read together.
+/// Small blobs lie many in a file (<see cref="Pack"/>, <c>packs/ab/pab…</c>); others in files <c>ab/cd/abcd…</c>, written as <c>tmp/abcd…</c> first. Files written one
+/// after the other share a sub-folder (their keys start alike), because a new folder costs more than a new file and neighbours on disk are read together.
 /// </summary>
 public sealed partial class FileBlobStore : IBlobStore
 {
     /// <summary>A temporary file that nobody has locked is left alone for so long: between making and locking it there is a moment.</summary>
     private static readonly TimeSpan s_temporaryMinAge = TimeSpan.FromMinutes(1);
 
-    private static readonly SearchValues<char> s_digits = SearchValues.Create("0123456789abcdef");
-
-    private readonly FileBlobStoreOptions _options;
+        private readonly FileBlobStoreOptions _options;
     private readonly TimeProvider _time;
     private readonly string _temporaryFolder;
     private readonly Lock _folderLock = new();
-    private readonly Queue<FileBlobWriter> _commits = new();
+    private readonly Queue<LocalWriter> _commits = new();
     private int _committers;
     private int _idleCommitters;
     private bool _commitsEnding;
@@ -62,6 +72,7 @@ public sealed partial class FileBlobStore : IBlobStore
         if (options.Validate() is { Count: > 0 } errors) throw new ArgumentException(string.Join("; ", errors), nameof(options));
         _options = options with { Folder = Path.GetFullPath(options.Folder) };
         _time = time;
+        _packs = new Pack?[options.PacksAtOnce];
         _temporaryFolder = Path.Combine(_options.Folder, "tmp");
         try
         {
@@ -100,10 +111,12 @@ public sealed partial class FileBlobStore : IBlobStore
     {
         ct.ThrowIfCancellationRequested();
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
-        if (!BlobKey.IsValid(key)) throw new BlobNotFoundException(Name, key);
         try
         {
-            return ValueTask.FromResult<Stream>(new FileRangeStream(PathOf(key), offset, length));
+            if (Pack.TryParse(key, out string id, out long at)) return ValueTask.FromResult<Stream>(OpenPacked(key, id, at, offset, length));
+            if (!BlobKey.IsValid(key)) throw new BlobNotFoundException(Name, key);
+            SafeFileHandle file = FileRangeStream.Open(PathOf(key));
+            return ValueTask.FromResult<Stream>(new FileRangeStream(file, 0, RandomAccess.GetLength(file), offset, length));
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -119,13 +132,13 @@ public sealed partial class FileBlobStore : IBlobStore
     public ValueTask DeleteAsync(string key, CancellationToken ct = default)
     {
         ct.ThrowIfCancellationRequested();
-        if (!BlobKey.IsValid(key)) return ValueTask.CompletedTask;
         try
         {
             // Not flushed: a blob that a power cut brings back is an orphan, and the sweep deletes it again.
-            File.Delete(PathOf(key));
+            if (Pack.TryParse(key, out string id, out long at)) Pack.Delete(Pack.PathOf(_options.Folder, id), id, at);
+            else if (BlobKey.IsValid(key)) File.Delete(PathOf(key));
         }
-        catch (DirectoryNotFoundException)
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -139,10 +152,10 @@ public sealed partial class FileBlobStore : IBlobStore
     public ValueTask<BlobStat?> StatAsync(string key, CancellationToken ct = default)
     {
         ct.ThrowIfCancellationRequested();
-        if (!BlobKey.IsValid(key)) return ValueTask.FromResult<BlobStat?>(null);
         try
         {
-            return ValueTask.FromResult(Stat(new FileInfo(PathOf(key))));
+            if (Pack.TryParse(key, out string id, out long at)) return ValueTask.FromResult(StatPacked(id, at));
+            return ValueTask.FromResult(BlobKey.IsValid(key) ? Stat(new FileInfo(PathOf(key))) : null);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -170,6 +183,7 @@ public sealed partial class FileBlobStore : IBlobStore
                 }
             }
         }
+        await foreach (BlobStat stat in ListPackedAsync(afterKey, ct)) yield return stat;
     }
 
     /// <summary>Ends the commit threads after the commits that wait. Writers still open are left to their owners.</summary>
@@ -179,6 +193,11 @@ public sealed partial class FileBlobStore : IBlobStore
         {
             _commitsEnding = true;
             Monitor.PulseAll(_commits);
+        }
+        lock (_packLock)
+        {
+            foreach (Pack? pack in _packs) pack?.Release();
+            Array.Clear(_packs);
         }
         return ValueTask.CompletedTask;
     }
@@ -210,7 +229,7 @@ public sealed partial class FileBlobStore : IBlobStore
         file.Exists ? new BlobStat(file.Name, file.Length, new DateTimeOffset(file.LastWriteTimeUtc, TimeSpan.Zero)) : null;
 
     private static IEnumerable<string> SubFolders(string folder) =>
-        Names(folder, folders: true).Where(n => n.Length == 2 && !n.AsSpan().ContainsAnyExcept(s_digits));
+        Names(folder, folders: true).Where(n => n.Length == 2 && BlobKey.AreDigits(n));
 
     private static string[] Names(string folder, bool folders)
     {

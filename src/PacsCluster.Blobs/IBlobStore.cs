@@ -8,7 +8,7 @@ namespace PacsCluster.Blobs;
 /// <list type="bullet">
 /// <item><b>Durable on return.</b> When <see cref="BlobWriter.CommitAsync"/> returns, the blob survives the death of the process and of the
 /// machine's power. Before the call nobody sees it: not by key, not in a listing; during the call it may already be listed.</item>
-/// <item><b>Random keys.</b> The store makes the key: 32 lower-case hexadecimal digits, at least 112 bits of them random. Two writers never meet,
+/// <item><b>Random keys.</b> The store makes the key: 32 lower-case letters and digits, at least 92 bits of them random. Two writers never meet,
 /// on any number of nodes, and a key says nothing about its content.</item>
 /// <item><b>Nothing half written.</b> A write that fails, is cancelled or abandoned leaves nothing that can be read or listed; what it leaves on
 /// the medium (a crash leaves temporary files) is swept by the store itself. Only a crash in the midst of a commit can leave a blob that
@@ -29,6 +29,31 @@ public interface IBlobStore : IAsyncDisposable
     /// <exception cref="BlobStoreFullException">No room.</exception>
     /// <exception cref="BlobStoreUnavailableException">The medium cannot be reached or refuses for now.</exception>
     ValueTask<BlobWriter> CreateAsync(CancellationToken ct = default);
+
+    /// <summary>Starts a blob of which all bytes are at hand: it can only be committed or given up. A store may keep it more cheaply than one whose end it
+    /// does not know.</summary>
+    /// <param name="bytes">All of it; the caller's again when the call completes.</param>
+    /// <param name="ct">Gives up.</param>
+    /// <exception cref="BlobStoreFullException">No room.</exception>
+    /// <exception cref="BlobStoreUnavailableException">The medium cannot be reached or refuses for now.</exception>
+    ValueTask<BlobWriter> CreateWholeAsync(ReadOnlyMemory<byte> bytes, CancellationToken ct = default) => CreateAndWriteAsync(this, bytes, ct);
+
+    /// <summary>What a store does that has no cheaper way.</summary>
+    internal static async ValueTask<BlobWriter> CreateAndWriteAsync(IBlobStore store, ReadOnlyMemory<byte> bytes, CancellationToken ct)
+    {
+        BlobWriter writer = await store.CreateAsync(ct);
+        try
+        {
+            await writer.WriteAsync(bytes, ct);
+            writer.BeginCommit();
+            return writer;
+        }
+        catch
+        {
+            await writer.DisposeAsync();
+            throw;
+        }
+    }
 
     /// <summary>Reads a range of a blob, from the medium, as the caller pulls. The stream knows its Length and is forward only.</summary>
     /// <param name="key">Key.</param>
@@ -131,5 +156,8 @@ internal static class BlobKey
     public static string New() => RandomNumberGenerator.GetHexString(32, lowercase: true);
 
     /// <summary>Whether a text can be a key: anything else names no blob.</summary>
-    public static bool IsValid(ReadOnlySpan<char> text) => text.Length == 32 && !text.ContainsAnyExcept(s_digits);
+    public static bool IsValid(ReadOnlySpan<char> text) => text.Length == 32 && AreDigits(text);
+
+    /// <summary>Whether a text is hexadecimal digits in lower case.</summary>
+    public static bool AreDigits(ReadOnlySpan<char> text) => !text.ContainsAnyExcept(s_digits);
 }

@@ -164,9 +164,9 @@ public sealed record HeaderRow(long InstanceKey, HeaderEncoding Encoding, ReadOn
 /// <summary>A blob, wherever its copies lie.</summary>
 /// <param name="Key">Surrogate key.</param>
 /// <param name="Length">Bytes.</param>
-/// <param name="Sha256">SHA-256 of all of them, 32 bytes.</param>
+/// <param name="Digest">Of all of them: CRC-32C (4 bytes, big endian) or SHA-256 (32 bytes). In the column <c>sha256</c>, from when it was always that.</param>
 /// <param name="CreatedAt">When it was committed.</param>
-public sealed record BlobRow(long Key, long Length, ReadOnlyMemory<byte> Sha256, DateTimeOffset CreatedAt)
+public sealed record BlobRow(long Key, long Length, ReadOnlyMemory<byte> Digest, DateTimeOffset CreatedAt)
 {
     /// <summary>The data set as it was received, where what lies here was made of it; null where it lies as received.</summary>
     public OriginalContent? Original { get; init; }

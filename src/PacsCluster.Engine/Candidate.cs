@@ -34,8 +34,8 @@ internal sealed record Candidate
     public required long Length { get; init; }
     /// <summary>First byte of the data set in the blob.</summary>
     public required int DataSetOffset { get; init; }
-    /// <summary>SHA-256 of the whole blob.</summary>
-    public required ReadOnlyMemory<byte> Sha256 { get; init; }
+    /// <summary>Of the whole blob; see <see cref="BlobDigest"/>.</summary>
+    public required ReadOnlyMemory<byte> Digest { get; init; }
     /// <summary>The Pixel Data element's tag from the start of the data set, or -1.</summary>
     public long PixelDataOffset { get; init; } = -1;
     /// <summary>Attributes without bulk values.</summary>

@@ -28,8 +28,8 @@ internal sealed record Judgement
 /// <param name="StoreKey">Key in the store.</param>
 /// <param name="Length">Bytes.</param>
 /// <param name="DataSetOffset">First byte of the data set.</param>
-/// <param name="Sha256">SHA-256 of all of it.</param>
-internal sealed record WrittenBlob(string StoreKey, long Length, int DataSetOffset, ReadOnlyMemory<byte> Sha256);
+/// <param name="Digest">Of all of it; see <see cref="BlobDigest"/>.</param>
+internal sealed record WrittenBlob(string StoreKey, long Length, int DataSetOffset, ReadOnlyMemory<byte> Digest);
 
 /// <summary>Makes a <see cref="Candidate"/> of a header: C-27 and C-35, and the columns. Pure.</summary>
 internal static class CandidateReader
@@ -106,7 +106,7 @@ internal static class CandidateReader
             StoreKey = blob.StoreKey,
             Length = blob.Length,
             DataSetOffset = blob.DataSetOffset,
-            Sha256 = blob.Sha256,
+            Digest = blob.Digest,
             PixelDataOffset = reader.PixelDataOffset,
             Header = bytes,
             HeaderEncoding = encoding,

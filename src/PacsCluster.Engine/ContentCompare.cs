@@ -6,7 +6,7 @@ using PacsCluster.Catalog;
 namespace PacsCluster.Engine;
 
 /// <summary>Finds out whether two blobs hold the same data set. The digest of a whole blob also covers its File Meta Information, which names the
-/// sender: equal digests settle it, different lengths of the data sets settle it, and only the rest is read. What was compressed since it came is known by the digest of what came. Belongs to one batch.</summary>
+/// sender: equal SHA-256 settle it, different lengths of the data sets settle it, and only the rest is read. What was compressed since it came is known by the digest of what came. Belongs to one batch.</summary>
 internal sealed class ContentCompare(IBlobStore blobs)
 {
     private const int BufferBytes = 256 * 1024;
@@ -31,14 +31,14 @@ internal sealed class ContentCompare(IBlobStore blobs)
     public bool IsSame(StoredInstance known, Candidate candidate)
     {
         (Content left, Content right) = (Content.Of(known), Content.Of(candidate));
-        if (left.Length == right.Length && SameBlobs(left.BlobSha256, right.BlobSha256)) return true;
+        if (left.Length == right.Length && SameBlobs(left.BlobDigest, right.BlobDigest)) return true;
         if (left.Length == right.Length && _digests.GetValueOrDefault(left.StoreKey) is { } digest && IsDigest(right, digest)) return true;
         return IsMadeOf(left, right) || IsMadeOf(right, left) || (left.Original is { } one && right.Original is { } other && one.Length == other.Length && SameBlobs(one.Sha256, other.Sha256));
     }
 
     private async Task PrepareAsync(Content left, Content right, CancellationToken cancellationToken)
     {
-        bool isOpen = left.Length == right.Length && !SameBlobs(left.BlobSha256, right.BlobSha256);
+        bool isOpen = left.Length == right.Length && !SameBlobs(left.BlobDigest, right.BlobDigest);
         if (isOpen || right.Original?.Length == left.Length) await DigestAsync(left.StoreKey, left.Offset, left.Length, cancellationToken);
         if (isOpen || left.Original?.Length == right.Length) await DigestAsync(right.StoreKey, right.Offset, right.Length, cancellationToken);
     }
@@ -49,15 +49,16 @@ internal sealed class ContentCompare(IBlobStore blobs)
     private bool IsDigest(Content content, ReadOnlyMemory<byte> sha256) => _digests.GetValueOrDefault(content.StoreKey) is { } digest && digest.AsSpan().SequenceEqual(sha256.Span);
 
     /// <summary>A data set: where its bytes lie, and what they were made of when they were not received like that.</summary>
-    private readonly record struct Content(string StoreKey, long Offset, long Length, ReadOnlyMemory<byte> BlobSha256, OriginalContent? Original)
+    private readonly record struct Content(string StoreKey, long Offset, long Length, ReadOnlyMemory<byte> BlobDigest, OriginalContent? Original)
     {
         public static Content Of(StoredInstance one) => new(
-            one.Location.StoreKey, one.Instance.Offset + one.Instance.DataSetOffset, one.Instance.Length - one.Instance.DataSetOffset, one.Blob.Sha256, one.Blob.Original);
+            one.Location.StoreKey, one.Instance.Offset + one.Instance.DataSetOffset, one.Instance.Length - one.Instance.DataSetOffset, one.Blob.Digest, one.Blob.Original);
 
-        public static Content Of(Candidate one) => new(one.StoreKey, one.DataSetOffset, one.Length - one.DataSetOffset, one.Sha256, one.ReleasedFrom?.Blob.Original);
+        public static Content Of(Candidate one) => new(one.StoreKey, one.DataSetOffset, one.Length - one.DataSetOffset, one.Digest, one.ReleasedFrom?.Blob.Original);
     }
 
-    private static bool SameBlobs(ReadOnlyMemory<byte> left, ReadOnlyMemory<byte> right) => left.Span.SequenceEqual(right.Span);
+    // A checksum of 32 bits notices accidents; that two blobs are the same it cannot say.
+    private static bool SameBlobs(ReadOnlyMemory<byte> left, ReadOnlyMemory<byte> right) => left.Length == SHA256.HashSizeInBytes && left.Span.SequenceEqual(right.Span);
 
     private async Task DigestAsync(string key, long offset, long length, CancellationToken cancellationToken)
     {

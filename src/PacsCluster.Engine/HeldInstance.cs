@@ -68,7 +68,7 @@ internal sealed class HeldReader(EngineOptions options, IBlobStore blobs)
         };
         Judgement judged = CandidateReader.Judge(reader.Header, origin, policy);
         if (judged.Refusal is { } refusal) return (null, refusal);
-        var blob = new WrittenBlob(CopyOf(held).StoreKey, held.Blob.Length, dataSetOffset, held.Blob.Sha256);
+        var blob = new WrittenBlob(CopyOf(held).StoreKey, held.Blob.Length, dataSetOffset, held.Blob.Digest);
         return (CandidateReader.Read(judged, reader, blob, origin, policy, held.ReceivedAt) with { ReleasedFrom = held }, null);
     }
 

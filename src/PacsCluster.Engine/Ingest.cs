@@ -50,7 +50,7 @@ public sealed class Ingest
             StoreOutcome outcome;
             try
             {
-                await using var receiver = new Receiver(_blobs, reader, origin, _options.ReadBufferBytes);
+                await using var receiver = new Receiver(_blobs, reader, origin, _options);
                 await receiver.ReceiveAsync(dataSet, cancellationToken);
                 length = receiver.Length;
                 outcome = await CommitAsync(receiver, reader, origin);

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Security.Cryptography;
 using PacsCluster.Blobs;
 using PacsCluster.Dicom;
 
@@ -7,20 +6,20 @@ namespace PacsCluster.Engine;
 
 /// <summary>One instance on its way in: one pass over the bytes, which are read into one rented buffer, parsed, digested and written from there.
 /// The File Meta Information goes in front as soon as the data set has said its UIDs. Disposed without commit, nothing is left.</summary>
-internal sealed class Receiver(IBlobStore blobs, PushReader reader, StoreOrigin origin, int bufferBytes) : IAsyncDisposable
+internal sealed class Receiver(IBlobStore blobs, PushReader reader, StoreOrigin origin, EngineOptions options) : IAsyncDisposable
 {
     // Room in front of the first bytes, so that File Meta Information and data set go out in one write. What does not fit is written by itself.
     private const int HeadRoom = 2048;
 
-    // Parsed and written as soon as it is full, while the sender goes on; all pieces that the buffer holds are digested together.
+    // Parsed as soon as it is full, while the sender goes on.
     private const int PieceBytes = 256 * 1024;
 
     private static readonly Tag s_sopClassUid = new(0x00080016), s_sopInstanceUid = new(0x00080018);
 
-    private readonly byte[] _buffer = ArrayPool<byte>.Shared.Rent(bufferBytes);
-    private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+    private readonly byte[] _buffer = ArrayPool<byte>.Shared.Rent(options.ReadBufferBytes);
+    private readonly BlobDigest _digest = new(options.Sha256);
     private BlobWriter? _blob;
-    private int _undigested = HeadRoom;
+    private int _start = HeadRoom;
     private int _end = HeadRoom;
     private int _dataSetOffset;
 
@@ -29,20 +28,29 @@ internal sealed class Receiver(IBlobStore blobs, PushReader reader, StoreOrigin 
     {
         while (true)
         {
-            if (_end == bufferBytes) Digest();
-            Memory<byte> room = _buffer.AsMemory(_end, Math.Min(PieceBytes, bufferBytes - _end));
+            if (_end == options.ReadBufferBytes) await SpillAsync(cancellationToken);
+            Memory<byte> room = _buffer.AsMemory(_end, Math.Min(PieceBytes, options.ReadBufferBytes - _end));
             int filled = await FillAsync(dataSet, room, cancellationToken);
             reader.Feed(room.Span[..filled]);
             // The parser has seen the whole header when the first piece holds it, which all but freaks do.
             if (filled < room.Length) reader.Complete();
-            if (_blob is null) await StartAsync(filled, cancellationToken);
-            else await _blob.WriteAsync(room[..filled], cancellationToken);
+            if (_dataSetOffset == 0) await PutFileMetaAsync(cancellationToken);
             _end += filled;
             if (filled < room.Length) break;
         }
-        // An instance that fits into the buffer, as a CT slice does, is digested while the disk writes it.
-        _blob!.BeginCommit();
-        Digest();
+        ReadOnlyMemory<byte> rest = _buffer.AsMemory(_start.._end);
+        if (_blob is null)
+        {
+            // All of it is here, as a CT slice is.
+            _blob = await blobs.CreateWholeAsync(rest, cancellationToken);
+        }
+        else
+        {
+            await _blob.WriteAsync(rest, cancellationToken);
+            _blob.BeginCommit();
+        }
+        // While the disk writes.
+        _digest.Append(rest.Span);
     }
 
     /// <summary>Bytes of the blob so far.</summary>
@@ -52,13 +60,13 @@ internal sealed class Receiver(IBlobStore blobs, PushReader reader, StoreOrigin 
     public Task CommitAsync() => _blob!.CommitAsync(CancellationToken.None).AsTask();
 
     /// <summary>What was written.</summary>
-    public WrittenBlob Written() => new(_blob!.Key, _blob.Length, _dataSetOffset, _hash.GetHashAndReset());
+    public WrittenBlob Written() => new(_blob!.Key, _blob.Length, _dataSetOffset, _digest.End());
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         ArrayPool<byte>.Shared.Return(_buffer);
-        _hash.Dispose();
+        _digest.Dispose();
         if (_blob is not null) await _blob.DisposeAsync();
     }
 
@@ -75,7 +83,7 @@ internal sealed class Receiver(IBlobStore blobs, PushReader reader, StoreOrigin 
         return filled;
     }
 
-    private async ValueTask StartAsync(int filled, CancellationToken cancellationToken)
+    private async ValueTask PutFileMetaAsync(CancellationToken cancellationToken)
     {
         DataSet header = reader.Header;
         string sopClassUid = UidCheck.Trim(header.GetString(s_sopClassUid)) ?? origin.AffectedSopClassUid ?? "";
@@ -83,23 +91,23 @@ internal sealed class Receiver(IBlobStore blobs, PushReader reader, StoreOrigin 
         byte[] fileMeta = Part10.BuildFileMeta(origin.TransferSyntax, sopClassUid, sopInstanceUid,
             origin.CallingAETitle.Length > 0 ? origin.CallingAETitle : null, origin.SourceFileMeta);
         _dataSetOffset = fileMeta.Length;
-        _blob = await blobs.CreateAsync(cancellationToken);
         if (fileMeta.Length <= HeadRoom)
         {
-            _undigested = HeadRoom - fileMeta.Length;
-            fileMeta.CopyTo(_buffer.AsSpan(_undigested));
+            _start = HeadRoom - fileMeta.Length;
+            fileMeta.CopyTo(_buffer.AsSpan(_start));
+            return;
         }
-        else
-        {
-            _hash.AppendData(fileMeta);
-            await _blob.WriteAsync(fileMeta, cancellationToken);
-        }
-        await _blob.WriteAsync(_buffer.AsMemory(_undigested, HeadRoom + filled - _undigested), cancellationToken);
+        _digest.Append(fileMeta);
+        _blob = await blobs.CreateAsync(cancellationToken);
+        await _blob.WriteAsync(fileMeta, cancellationToken);
     }
 
-    private void Digest()
+    // The buffer is full and there may be more.
+    private async ValueTask SpillAsync(CancellationToken cancellationToken)
     {
-        _hash.AppendData(_buffer.AsSpan(_undigested.._end));
-        _undigested = _end = HeadRoom;
+        _blob ??= await blobs.CreateAsync(cancellationToken);
+        await _blob.WriteAsync(_buffer.AsMemory(_start.._end), cancellationToken);
+        _digest.Append(_buffer.AsSpan(_start.._end));
+        _start = _end = HeadRoom;
     }
 }

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Security.Cryptography;
 using PacsCluster.Blobs;
 using PacsCluster.Catalog;
 using PacsCluster.Dicom;
@@ -159,16 +158,16 @@ public sealed class Verify
         byte[] buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
         try
         {
-            using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            using BlobDigest digest = BlobDigest.Like(entry.Blob.Digest.Span);
             await using Stream stream = await _blobs.OpenReadAsync(storeKey, 0, -1, cancellationToken);
             long length = 0;
             for (int read; (read = await stream.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellationToken)) > 0; length += read)
             {
-                hash.AppendData(buffer.AsSpan(0, read));
+                digest.Append(buffer.AsSpan(0, read));
                 parser?.Feed(buffer.AsMemory(0, read));
             }
             if (length != entry.Blob.Length) walk.Find(Finding(VerifyProblem.WrongLength, entry, storeKey, $"has {length} bytes, not {entry.Blob.Length}"));
-            else if (!hash.GetHashAndReset().AsSpan().SequenceEqual(entry.Blob.Sha256.Span)) walk.Find(Finding(VerifyProblem.WrongDigest, entry, storeKey, ""));
+            else if (!digest.End().AsSpan().SequenceEqual(entry.Blob.Digest.Span)) walk.Find(Finding(VerifyProblem.WrongDigest, entry, storeKey, ""));
             else if (parser is not null && parser.FindMismatch(await HeaderOfAsync(instance!, cancellationToken)) is { } mismatch)
                 walk.Find(Finding(VerifyProblem.HeaderMismatch, entry, storeKey, mismatch));
             return length;

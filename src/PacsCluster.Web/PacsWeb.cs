@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -19,6 +20,7 @@ public static class PacsWeb
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton(options);
         services.AddSingleton(s => new PictureMaker(s.GetRequiredService<Retrieve>(), s.GetRequiredService<ICatalog>(), s.GetRequiredService<FrameCodecs>(), options.ThumbnailCacheBytes));
+        services.AddSingleton<IMemoryPoolFactory<byte>, BlockPoolFactory>();
         services.AddSingleton<ServiceRoot>();
         services.AddRetrieve();
         services.AddSingleton<SearchTransaction>();

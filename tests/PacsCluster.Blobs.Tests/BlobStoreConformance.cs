@@ -82,13 +82,13 @@ public abstract class BlobStoreConformance : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Keys_are_32_hexadecimal_digits_and_never_the_same()
+    public async Task Keys_are_32_letters_and_digits_and_never_the_same()
     {
         HashSet<string> keys = [];
         for (int i = 0; i < 200; i++)
         {
             await using BlobWriter writer = await Store.CreateAsync(Ct);
-            Assert.Matches("^[0-9a-f]{32}$", writer.Key);
+            Assert.Matches("^[0-9a-z]{32}$", writer.Key);
             Assert.True(keys.Add(writer.Key[4..]), "the last 112 bits are random");
         }
     }
@@ -218,6 +218,80 @@ public abstract class BlobStoreConformance : IAsyncLifetime
         {
             // The other answer that the contract allows.
         }
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(4032)]
+    [InlineData(4033)]
+    [InlineData(1 << 20)]
+    [InlineData((1 << 20) + 1)]
+    public async Task What_was_written_whole_is_read_listed_and_deleted(int length)
+    {
+        byte[] bytes = Noise(length);
+        List<string> keys = [];
+        for (int i = 0; i < 3; i++) keys.Add(await PutWholeAsync(Store, bytes));
+        await Store.DeleteAsync(keys[1], Ct);
+        Assert.Null(await Store.StatAsync(keys[1], Ct));
+        await Assert.ThrowsAsync<BlobNotFoundException>(async () => await Store.OpenReadAsync(keys[1], ct: Ct));
+        await using IBlobStore again = await ReopenAsync();
+        string[] left = [keys[0], keys[2]];
+        foreach (string key in left)
+        {
+            Assert.Equal(bytes, await GetAsync(again, key));
+            Assert.Equal(length, (await again.StatAsync(key, Ct))!.Length);
+            if (length > 100) Assert.Equal(bytes[^50..], await GetAsync(again, key, length - 50, 100));
+        }
+        Array.Sort(left, StringComparer.Ordinal);
+        Assert.Equal(left, (await ListAsync(again)).Select(s => s.Key));
+        Assert.Equal(left[1..], (await ListAsync(again, left[0])).Select(s => s.Key));
+    }
+
+    [Fact]
+    public async Task A_blob_written_whole_is_unseen_before_its_commit_and_leaves_nothing_without_one()
+    {
+        string key;
+        await using (BlobWriter writer = await Store.CreateWholeAsync(Noise(100_000), Ct))
+        {
+            key = writer.Key;
+            Assert.Equal(100_000, writer.Length);
+            Assert.Null(await Store.StatAsync(key, Ct));
+            await Assert.ThrowsAsync<BlobNotFoundException>(async () => await Store.OpenReadAsync(key, ct: Ct));
+            Assert.Empty(await ListAsync(Store));
+        }
+        Assert.Null(await Store.StatAsync(key, Ct));
+        string kept = await PutWholeAsync(Store, Noise(10));
+        Assert.Equal(kept, Assert.Single(await ListAsync(Store)).Key);
+        await AssertNothingLeftAsync();
+    }
+
+    [Fact]
+    public async Task A_blob_written_whole_is_committed_once()
+    {
+        await using BlobWriter writer = await Store.CreateWholeAsync(Noise(10), Ct);
+        await writer.CommitAsync(Ct);
+        await Assert.ThrowsAsync<InvalidOperationException>(async () => await writer.CommitAsync(Ct));
+        await Assert.ThrowsAsync<InvalidOperationException>(async () => await writer.WriteAsync(Noise(1), Ct));
+        Assert.Equal(Noise(10), await GetAsync(Store, writer.Key));
+    }
+
+    [Fact]
+    public async Task Many_whole_blobs_at_once_do_not_disturb_each_other()
+    {
+        var written = new ConcurrentDictionary<string, int>();
+        await Parallel.ForAsync(0, 200, new ParallelOptions { MaxDegreeOfParallelism = 24, CancellationToken = Ct }, async (i, _) =>
+            written[await PutWholeAsync(Store, Noise(1000 + (i * 3001), i))] = i);
+        Assert.Equal(200, written.Count);
+        foreach ((string key, int i) in written) Assert.Equal(Noise(1000 + (i * 3001), i), await GetAsync(Store, key));
+        Assert.Equal(written.Keys.Order(StringComparer.Ordinal), (await ListAsync(Store)).Select(s => s.Key));
+    }
+
+    protected static async Task<string> PutWholeAsync(IBlobStore store, ReadOnlyMemory<byte> bytes)
+    {
+        await using BlobWriter writer = await store.CreateWholeAsync(bytes, Ct);
+        await writer.CommitAsync(Ct);
+        return writer.Key;
     }
 
     /// <summary>Nothing on the medium but committed blobs.</summary>

@@ -42,6 +42,45 @@ public sealed class DurabilityTests
     }
 
     [Fact]
+    public async Task A_whole_blobs_commit_writes_its_header_behind_its_bytes_and_then_flushes_the_pack()
+    {
+        if (!OperatingSystem.IsLinux()) throw Missing.Because("strace is Linux");
+        using var folder = new TempFolder();
+        string strace = Tool.Find("strace") ?? throw Missing.Because("strace is not installed");
+        await using var store = new FileBlobStore(new FileBlobStoreOptions { Folder = folder.At("blobs"), CommitThreads = 1, PacksAtOnce = 1 }, TimeProvider.System);
+        await PutWholeAsync(store);
+        string log = folder.At("strace.log");
+        using var tracer = Tool.Start(strace, ["-f", "-y", "-e", "trace=pwrite64,fsync,fdatasync", "-o", log, "-p", $"{Environment.ProcessId}"]);
+        try
+        {
+            if (await tracer.StandardError.ReadLineAsync(Ct) is not { } said || !said.Contains("attached", StringComparison.Ordinal))
+            {
+                throw Missing.Because("strace may not attach here");
+            }
+            string key = await PutWholeAsync(store);
+            tracer.Kill();
+            await tracer.WaitForExitAsync(Ct);
+            string[] calls = await File.ReadAllLinesAsync(log, Ct);
+            string path = folder.At("blobs", "packs", key[1..3], key[..24]) + ">";
+            int body = Array.FindIndex(calls, c => c.Contains(path, StringComparison.Ordinal) && c.Contains(", 200000, ", StringComparison.Ordinal));
+            int header = Array.FindIndex(calls, c => c.Contains(path, StringComparison.Ordinal) && c.Contains("PACSBLB1", StringComparison.Ordinal));
+            int flushed = Array.FindIndex(calls, c => c.Contains("fdatasync(", StringComparison.Ordinal) && c.Contains(path, StringComparison.Ordinal));
+            Assert.True(body >= 0 && header > body && flushed > header, string.Join('\n', calls));
+        }
+        finally
+        {
+            if (!tracer.HasExited) tracer.Kill();
+        }
+    }
+
+    private static async Task<string> PutWholeAsync(FileBlobStore store)
+    {
+        await using BlobWriter writer = await ((IBlobStore)store).CreateWholeAsync(new byte[200_000], Ct);
+        await writer.CommitAsync(Ct);
+        return writer.Key;
+    }
+
+    [Fact]
     public async Task New_folders_are_flushed_into_their_parents()
     {
         if (!OperatingSystem.IsLinux()) throw Missing.Because("strace is Linux");

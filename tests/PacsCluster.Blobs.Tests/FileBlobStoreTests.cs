@@ -13,7 +13,7 @@ public sealed class FileBlobStoreTests : BlobStoreConformance
     protected override Task<IBlobStore> OpenEmptyAsync() => ReopenAsync();
 
     protected override Task<IBlobStore> ReopenAsync() =>
-        Task.FromResult<IBlobStore>(new FileBlobStore(new FileBlobStoreOptions { Folder = Root, BlobsPerFolder = 7 }, _time));
+        Task.FromResult<IBlobStore>(new FileBlobStore(new FileBlobStoreOptions { Folder = Root, BlobsPerFolder = 7, PackMaxBytes = 3 << 20, PacksAtOnce = 1 }, _time));
 
     protected override Task AssertNothingLeftAsync()
     {
@@ -85,8 +85,8 @@ public sealed class FileBlobStoreTests : BlobStoreConformance
     [Fact]
     public void Wrong_options_are_all_said_at_once()
     {
-        ArgumentException error = Assert.Throws<ArgumentException>(() => new FileBlobStore(new FileBlobStoreOptions { Folder = "", CommitThreads = 0, BlobsPerFolder = 0 }, _time));
-        foreach (string name in (string[])["Folder", "CommitThreads", "BlobsPerFolder"]) Assert.Contains(name + ":", error.Message, StringComparison.Ordinal);
+        ArgumentException error = Assert.Throws<ArgumentException>(() => new FileBlobStore(new FileBlobStoreOptions { Folder = "", CommitThreads = 0, BlobsPerFolder = 0, PackedMaxBytes = -1, PackMaxBytes = 0, PacksAtOnce = 0 }, _time));
+        foreach (string name in (string[])["Folder", "CommitThreads", "BlobsPerFolder", "PackedMaxBytes", "PackMaxBytes", "PacksAtOnce"]) Assert.Contains(name + ":", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -110,6 +110,104 @@ public sealed class FileBlobStoreTests : BlobStoreConformance
         File.Delete(filler);
         string later = await PutAsync(store, Noise(500_000, 2));
         Assert.Equal(Noise(500_000, 2), await GetAsync(store, later));
+    }
+
+    [Fact]
+    public async Task A_full_disk_takes_no_whole_blob_and_passes()
+    {
+        using var disk = await SmallDisk.MountAsync(_folder.At("disk"), kibibytes: 2048);
+        await using var store = new FileBlobStore(new FileBlobStoreOptions { Folder = Path.Combine(disk.Path, "blobs") }, _time);
+        string kept = await PutWholeAsync(store, Noise(600_000));
+        string filler = Path.Combine(disk.Path, "filler");
+        SmallDisk.Fill(filler);
+        await Assert.ThrowsAsync<BlobStoreFullException>(() => PutWholeAsync(store, Noise(700_000)));
+        Assert.Equal(kept, Assert.Single(await ListAsync(store)).Key);
+        File.Delete(filler);
+        string later = await PutWholeAsync(store, Noise(500_000, 2));
+        Assert.Equal(Noise(500_000, 2), await GetAsync(store, later));
+        Assert.Equal(Noise(600_000), await GetAsync(store, kept));
+    }
+
+    [Fact]
+    public async Task What_is_deleted_from_a_pack_is_gone_from_the_disk_and_gives_its_blocks_back()
+    {
+        byte[] secret = "the patient's name stands here and must not stay"u8.ToArray(), large = Noise(800_000);
+        secret.CopyTo(large, 0);
+        string first = await PutWholeAsync(Store, secret), second = await PutWholeAsync(Store, large), third = await PutWholeAsync(Store, Noise(9000, 3));
+        string pack = Assert.Single(Directory.EnumerateFiles(Path.Combine(Root, "packs"), "*", SearchOption.AllDirectories));
+        long before = await AllocatedAsync(pack);
+        await using Stream reading = await Store.OpenReadAsync(second, ct: Ct);
+        await reading.ReadExactlyAsync(new byte[1000], Ct);
+        await Store.DeleteAsync(first, Ct);
+        await Store.DeleteAsync(second, Ct);
+        await Assert.ThrowsAsync<BlobNotFoundException>(async () => await reading.ReadExactlyAsync(new byte[1000], Ct));
+        Assert.Equal(-1, File.ReadAllBytes(pack).AsSpan().IndexOf(secret));
+        Assert.Equal(Noise(9000, 3), await GetAsync(Store, third));
+        if (OperatingSystem.IsLinux()) Assert.InRange(before - await AllocatedAsync(pack), 700_000, 800_000);
+    }
+
+    private static async Task<long> AllocatedAsync(string path)
+    {
+        if (!OperatingSystem.IsLinux()) return 0;
+        ToolResult said = await Tool.RunAsync("stat", ["-c", "%b %B", path]);
+        long[] numbers = [.. said.Output.Split(' ').Select(n => long.Parse(n, System.Globalization.CultureInfo.InvariantCulture))];
+        return numbers[0] * numbers[1];
+    }
+
+    [Fact]
+    public async Task A_pack_in_which_nothing_is_left_goes_once_nobody_writes_it()
+    {
+        string key = await PutWholeAsync(Store, Noise(1000));
+        string pack = Assert.Single(Directory.EnumerateFiles(Path.Combine(Root, "packs"), "*", SearchOption.AllDirectories));
+        await Store.DeleteAsync(key, Ct);
+        _time.Shift = TimeSpan.FromMinutes(5);
+        Assert.Empty(await ListAsync(Store));
+        Assert.True(File.Exists(pack), "its writer may go on with it");
+        await Store.DisposeAsync();
+        await using IBlobStore again = await ReopenAsync();
+        Assert.Empty(await ListAsync(again));
+        Assert.False(File.Exists(pack));
+        Assert.Null(await again.StatAsync(key, Ct));
+        await again.DeleteAsync(key, Ct);
+    }
+
+    [Fact]
+    public async Task What_a_crash_left_in_a_pack_hides_nothing_behind_it()
+    {
+        string first = await PutWholeAsync(Store, Noise(10_000));
+        BlobWriter crashed = await Store.CreateWholeAsync(Noise(300_000), Ct);
+        string behind = await PutWholeAsync(Store, Noise(20_000));
+        Assert.Equal((string[])[first, behind], (await ListAsync(Store)).Select(s => s.Key));
+        Assert.Equal(Noise(20_000), await GetAsync(Store, behind));
+        await crashed.DisposeAsync();
+        Assert.Equal((string[])[first, behind], (await ListAsync(Store)).Select(s => s.Key));
+    }
+
+    [Fact]
+    public async Task A_blob_that_looks_like_the_inside_of_a_pack_makes_no_blobs()
+    {
+        string inner = await PutWholeAsync(Store, Noise(9000));
+        byte[] pack = File.ReadAllBytes(Assert.Single(Directory.EnumerateFiles(Path.Combine(Root, "packs"), "*", SearchOption.AllDirectories)));
+        // So that the copied header falls on a block.
+        byte[] hostile = new byte[pack.Length + 4096];
+        pack.CopyTo(hostile, 4096 - 64);
+        BlobWriter crashed = await Store.CreateWholeAsync(hostile, Ct);
+        string outer = await PutWholeAsync(Store, hostile);
+        Assert.Equal((string[])[inner, outer], (await ListAsync(Store)).Select(s => s.Key));
+        await crashed.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Two_stores_on_one_folder_write_packs_of_their_own_and_read_each_others()
+    {
+        await using IBlobStore other = await ReopenAsync();
+        string one = await PutWholeAsync(Store, Noise(1000, 1)), two = await PutWholeAsync(other, Noise(1000, 2)), three = await PutWholeAsync(Store, Noise(1000, 3));
+        Assert.NotEqual(one[..24], two[..24]);
+        Assert.Equal(one[..24], three[..24]);
+        Assert.Equal(Noise(1000, 2), await GetAsync(Store, two));
+        await other.DeleteAsync(one, Ct);
+        Assert.Null(await Store.StatAsync(one, Ct));
+        Assert.Equal(Noise(1000, 3), await GetAsync(other, three));
     }
 
     private sealed class ShiftedTime : TimeProvider

@@ -59,7 +59,7 @@ public abstract partial class CatalogConformance : IAsyncLifetime
         Assert.Equal("ORIGINAL\\PRIMARY\\AXIAL", instance.Instance.Attributes[new Tag(0x0008_0008)]);
         Assert.Equal(("files", Archive.StoreKey(stored.BlobKey), 1000L, 300, 500L, 1), (instance.Location.Store, instance.Location.StoreKey, instance.Location.Length,
             instance.Location.DataSetOffset, instance.Location.PixelDataOffset, instance.Location.NumberOfFrames));
-        Assert.Equal(32, instance.Blob.Sha256.Length);
+        Assert.Equal(32, instance.Blob.Digest.Length);
     }
 
     [Fact]

@@ -55,12 +55,10 @@ public sealed class ImportTests
     {
         using var folder = new TempFolder();
         Assert.Equal(0, (await RunningServer.RunAsync("import", "--data", folder.At("data"), Folder(folder, 3))).ExitCode);
-        string[] blobs = [.. Directory.GetFiles(folder.At("data", "blobs"), "*", SearchOption.AllDirectories).Where(f => new FileInfo(f).Length > 1000)];
-        Assert.Equal(3, blobs.Length);
-        byte[] bytes = File.ReadAllBytes(blobs[0]);
-        bytes[^5] ^= 1;
-        File.WriteAllBytes(blobs[0], bytes);
-        File.Delete(blobs[1]);
+        List<StoredBlob> blobs = [.. StoredBlob.In(folder.At("data", "blobs")).Where(b => b.Length > 1000)];
+        Assert.Equal(3, blobs.Count);
+        blobs[0].Damage();
+        blobs[1].Remove();
         ToolResult verified = await RunningServer.RunAsync("verify", "--data", folder.At("data"));
         Assert.Equal(1, verified.ExitCode);
         Assert.Contains("1 × WrongDigest", verified.Output, StringComparison.Ordinal);

@@ -165,7 +165,7 @@ internal sealed class CommitBatch
 
     private void AddBlobs(CatalogChanges changes)
     {
-        AddRows(CommitSql.InsertBlobs, changes.NewBlobs, static (a, b) => a.Bind(b.Key).Bind(b.Length).Bind(b.Sha256).Bind(b.CreatedAt).Bind(b.Original?.Length).BindSome(b.Original?.Sha256 ?? default));
+        AddRows(CommitSql.InsertBlobs, changes.NewBlobs, static (a, b) => a.Bind(b.Key).Bind(b.Length).Bind(b.Digest).Bind(b.CreatedAt).Bind(b.Original?.Length).BindSome(b.Original?.Sha256 ?? default));
         AddRows(CommitSql.RetireBlobs, changes.RetiredBlobs, static (a, b) => a.Bind(b.Key).Bind(b.RetiredAt));
         AddRows(CommitSql.InsertCopies, changes.NewCopies, static (a, c) => a.Bind(c.BlobKey).Bind(c.Store).Bind(c.StoreKey).Bind(c.Tier).Bind(c.VerifiedAt));
         AddRows(CommitSql.UpdateVerified, changes.VerifiedCopies, static (a, c) => a.Bind(c.VerifiedAt).Bind(c.BlobKey).Bind(c.Store));

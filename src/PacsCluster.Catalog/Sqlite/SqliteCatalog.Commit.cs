@@ -141,7 +141,7 @@ public sealed partial class SqliteCatalog
         foreach (BlobRow row in changes.NewBlobs)
         {
             Statement insert = database.Prepare("INSERT INTO blob (blob_key, length, sha256, created_at, original_length, original_sha256) VALUES (?, ?, ?, ?, ?, ?)");
-            insert.Bind(row.Key).Bind(row.Length).Bind(row.Sha256).Bind(row.CreatedAt).Bind(row.Original?.Length);
+            insert.Bind(row.Key).Bind(row.Length).Bind(row.Digest).Bind(row.CreatedAt).Bind(row.Original?.Length);
             (row.Original is { } original ? insert.Bind(original.Sha256) : insert.BindNull()).Run();
         }
         foreach (BlobCopyRow row in changes.NewCopies)

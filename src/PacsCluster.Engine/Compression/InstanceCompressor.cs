@@ -37,7 +37,7 @@ internal sealed class InstanceCompressor(EngineOptions options, IBlobStore blobs
         var syntax = TransferSyntax.FromUid(stored.Instance.TransferSyntaxUid);
         var origin = new StoreOrigin { TransferSyntax = target, SourceFileMeta = await ReadFileMetaAsync(stored, ct), Door = StoreDoor.Import };
         using var reader = new PushReader(target, new PushReaderOptions { BulkThresholdBytes = options.BulkThresholdBytes, HeaderMaxBytes = options.HeaderMaxBytes });
-        await using var receiver = new Receiver(blobs, reader, origin, options.ReadBufferBytes);
+        await using var receiver = new Receiver(blobs, reader, origin, options);
         await using (Stream converted = await InstanceTranscoder.OpenAsync(await OpenDataSetAsync(stored, ct), syntax, target, codecs, cancellationToken: ct)) await receiver.ReceiveAsync(converted, ct);
         if (receiver.Length >= stored.Instance.Length) return new CompressedInstance(null, null, "it does not become smaller");
         await receiver.CommitAsync();

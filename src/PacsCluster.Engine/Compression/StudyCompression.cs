@@ -193,7 +193,7 @@ internal sealed class StudyCompression
         (LoadedState loaded, LoadedStudy? study, StoredInstance? now) = await LoadAsync(stored.Location.StudyInstanceUid, old.SopInstanceUid, old.Key, 1, ct);
         if (study is null || now is null || now.Instance.BlobKey != old.BlobKey) return false;
         DateTimeOffset at = _time.GetUtcNow();
-        var blob = new BlobRow(loaded.NextKey(), candidate.Length, candidate.Sha256, at) { Original = original };
+        var blob = new BlobRow(loaded.NextKey(), candidate.Length, candidate.Digest, at) { Original = original };
         InstanceRow row = now.Instance with
         {
             TransferSyntaxUid = candidate.TransferSyntaxUid,

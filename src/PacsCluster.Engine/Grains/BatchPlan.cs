@@ -272,7 +272,7 @@ internal sealed class BatchPlan(LoadedState loaded, IReadOnlyDictionary<string, 
     private BlobRow BlobOf(Candidate candidate)
     {
         if (candidate.ReleasedFrom is { } held) return held.Blob;
-        var blob = new BlobRow(loaded.NextKey(), candidate.Length, candidate.Sha256, candidate.ReceivedAt);
+        var blob = new BlobRow(loaded.NextKey(), candidate.Length, candidate.Digest, candidate.ReceivedAt);
         Changes.NewBlobs.Add(blob);
         Changes.NewCopies.Add(new BlobCopyRow(blob.Key, storeName, candidate.StoreKey));
         return blob;

@@ -90,7 +90,7 @@ public sealed class GetTests(RetrievePopulation population) : IClassFixture<Retr
     {
         await using ArchiveServer server = await ArchiveServer.StartAsync();
         for (int i = 1; i <= 3; i++) await server.StoreAsync(Corpus.File($"dcm_qa_ts/In/{i}.dcm"));
-        File.Delete(Directory.GetFiles(server.BlobFolder, "*", SearchOption.AllDirectories).First(file => new FileInfo(file).Length > 1000));
+        StoredBlob.In(server.BlobFolder)[0].Remove();
         (DimseResponse final, List<CommandSet> requests, _) = await GetAsync(role: true, _ => DimseStatus.Success, RetrievePopulation.Mixed, server: server);
         Assert.Equal(2, requests.Count);
         Assert.Equal(((ushort?)2, (ushort?)1), (final.Command.Completed, final.Command.Failed));

@@ -129,11 +129,11 @@ public sealed class InstancesTests
         await using WebServer server = await WebServer.StartAsync();
         string study = Made.NewUid();
         for (int number = 1; number <= 3; number++) await server.StoreAsync(Made.File(Made.Image(study, Made.NewUid(), number, rows: 512, columns: 512)));
-        string[] blobs = [.. Directory.EnumerateFiles(server.BlobFolder, "*", SearchOption.AllDirectories)];
-        Assert.Equal(3, blobs.Length);
-        File.Delete(blobs[1]);
+        List<StoredBlob> blobs = StoredBlob.In(server.BlobFolder);
+        Assert.Equal(3, blobs.Count);
+        blobs[1].Remove();
         await Assert.ThrowsAnyAsync<Exception>(() => server.GetPartsAsync($"studies/{study}"));
-        foreach (string blob in blobs) File.Delete(blob);
+        foreach (StoredBlob blob in blobs) blob.Remove();
         await server.ProblemAsync(HttpStatusCode.InternalServerError, $"studies/{study}");
     }
 }

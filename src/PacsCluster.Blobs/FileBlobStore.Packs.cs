@@ -1,0 +1,177 @@
+using System.Runtime.CompilerServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace PacsCluster.Blobs;
+
+public sealed partial class FileBlobStore
+{
+    private readonly Lock _packLock = new();
+    private readonly Pack?[] _packs;
+
+    /// <inheritdoc/>
+    public ValueTask<BlobWriter> CreateWholeAsync(ReadOnlyMemory<byte> bytes, CancellationToken ct = default)
+    {
+        ct.ThrowIfCancellationRequested();
+        return bytes.Length <= _options.PackedMaxBytes ? ValueTask.FromResult<BlobWriter>(Write(bytes.Span)) : IBlobStore.CreateAndWriteAsync(this, bytes, ct);
+    }
+
+    private PackedWriter Write(ReadOnlySpan<byte> bytes)
+    {
+        PackedWriter? writer = null;
+        try
+        {
+            writer = Reserve(bytes.Length);
+            writer.Write(bytes);
+            return writer;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            writer?.GiveUp();
+            throw Fault("a blob cannot be written", e);
+        }
+    }
+
+    private PackedWriter Reserve(int length)
+    {
+        lock (_packLock)
+        {
+            ref Pack? pack = ref _packs[Thread.GetCurrentProcessorId() % _packs.Length];
+            if (pack is not null)
+            {
+                if (pack.TryReserve(length, _options.PackMaxBytes, out string key, out long offset)) return new PackedWriter(this, pack, key, offset, length);
+                pack.Release();
+                pack = null;
+            }
+            pack = Pack.Create(_options.Folder);
+            return pack.TryReserve(length, _options.PackMaxBytes, out string first, out long start)
+                ? new PackedWriter(this, pack, first, start, length)
+                : throw new IOException("a new pack takes no blob");
+        }
+    }
+
+    private PackRangeStream OpenPacked(string key, string id, long at, long offset, long length)
+    {
+        SafeFileHandle file = FileRangeStream.Open(Pack.PathOf(_options.Folder, id));
+        try
+        {
+            BlobStat blob = Pack.Stat(file, id, at) ?? throw new BlobNotFoundException(Name, key);
+            return new PackRangeStream(file, Name, blob, at, offset, length);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    private BlobStat? StatPacked(string id, long at)
+    {
+        try
+        {
+            using SafeFileHandle file = FileRangeStream.Open(Pack.PathOf(_options.Folder, id));
+            return Pack.Stat(file, id, at);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    private async IAsyncEnumerable<BlobStat> ListPackedAsync(string? afterKey, [EnumeratorCancellation] CancellationToken ct)
+    {
+        string? after = afterKey is not null && Pack.TryParse(afterKey, out string id, out _) ? id : null;
+        foreach (string outer in SubFolders(Path.Combine(_options.Folder, "packs")))
+        {
+            foreach (string name in Names(Path.Combine(_options.Folder, "packs", outer), folders: false).Where(Pack.IsId))
+            {
+                if (after is not null && string.CompareOrdinal(name, after) < 0) continue;
+                await Task.Yield();
+                bool any = name == after;
+                foreach (BlobStat blob in Blobs(name))
+                {
+                    ct.ThrowIfCancellationRequested();
+                    any = true;
+                    if (string.CompareOrdinal(blob.Key, afterKey) > 0) yield return blob;
+                }
+                if (!any) DeleteEmpty(name);
+            }
+        }
+    }
+
+    private IEnumerable<BlobStat> Blobs(string id)
+    {
+        SafeFileHandle file;
+        try
+        {
+            file = FileRangeStream.Open(Pack.PathOf(_options.Folder, id));
+        }
+        catch (FileNotFoundException)
+        {
+            yield break;
+        }
+        using (file)
+        {
+            foreach (BlobStat blob in Pack.Walk(file, id, 0)) yield return blob;
+        }
+    }
+
+    private void DeleteEmpty(string id)
+    {
+        string path = Pack.PathOf(_options.Folder, id);
+        try
+        {
+            if (_time.GetUtcNow() - File.GetLastWriteTimeUtc(path) >= s_temporaryMinAge) Pack.DeleteEmpty(path, id);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // In use, or gone meanwhile: not ours to sweep.
+        }
+    }
+
+    /// <summary>A blob in a pack. Its header, which makes it a blob, is written by the commit.</summary>
+    private sealed class PackedWriter(FileBlobStore store, Pack pack, string key, long offset, int length) : LocalWriter(store, key)
+    {
+        public void Write(ReadOnlySpan<byte> bytes)
+        {
+            pack.WriteBody(offset, bytes);
+            Length = bytes.Length;
+        }
+
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken ct = default) =>
+            ValueTask.FromException(new InvalidOperationException("a blob that was written whole takes no more"));
+
+        public override void CommitNow()
+        {
+            try
+            {
+                pack.Commit(offset, Key, length, Store._time.GetUtcNow());
+            }
+            catch
+            {
+                Discard(() => pack.Discard(offset, length));
+                throw;
+            }
+        }
+
+        /// <summary>Nothing of it stays.</summary>
+        public void GiveUp()
+        {
+            Stage = State.Closed;
+            Discard(() => pack.Discard(offset, length));
+            pack.Release();
+        }
+
+        public override async ValueTask DisposeAsync()
+        {
+            if (Stage == State.Closed) return;
+            if (Stage == State.Committing) await SettledAsync();
+            if (Stage != State.Committed)
+            {
+                GiveUp();
+                return;
+            }
+            Stage = State.Closed;
+            pack.Release();
+        }
+    }
+}

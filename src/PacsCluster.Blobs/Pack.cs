@@ -1,0 +1,236 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.Win32.SafeHandles;
+
+namespace PacsCluster.Blobs;
+
+/// <summary>
+/// A file of many small blobs. Each begins on a block of 4 KiB with a header of 64 bytes (word, key, length, time, CRC-32C), which is written last: what has none was never
+/// committed. Offsets are never used twice. Deleting changes the header's word, then gives the blocks back to the file system.
+/// One process writes a pack, under a lock on it; others read it, and delete from it.
+/// </summary>
+internal sealed class Pack
+{
+    /// <summary>Blobs begin on such.</summary>
+    public const int BlockBytes = 4096;
+
+    /// <summary>In front of a blob's bytes.</summary>
+    public const int HeaderBytes = 64;
+
+    private const int IdLength = 24;
+
+    private readonly SafeFileHandle _file;
+    private readonly object _gate = new();
+    private long _blocks;
+    private int _users = 1;
+    private long _written;
+    private long _flushed;
+    private bool _isFlushing;
+    private IOException? _fault;
+
+    private Pack(string id, SafeFileHandle file) => (Id, _file) = (id, file);
+
+    /// <summary>First 24 characters of its blobs' keys: <c>p</c>, which no other key begins with, and 92 random bits.</summary>
+    public string Id { get; }
+
+    private static ReadOnlySpan<byte> Live => "PACSBLB1"u8;
+
+    private static ReadOnlySpan<byte> Gone => "PACSGONE"u8;
+
+    /// <summary>A file's name under the store's folder.</summary>
+    public static string PathOf(string folder, string id) => Path.Combine(folder, "packs", id[1..3], id);
+
+    /// <summary>Pack and first byte of a key; false when it is no such key.</summary>
+    public static bool TryParse(string key, out string id, out long offset)
+    {
+        id = "";
+        offset = 0;
+        if (key.Length != 32 || key[0] != 'p' || !BlobKey.AreDigits(key.AsSpan(1))) return false;
+        id = key[..IdLength];
+        offset = long.Parse(key.AsSpan(IdLength), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture) * BlockBytes;
+        return true;
+    }
+
+    /// <summary>Whether a file's name is a pack's.</summary>
+    public static bool IsId(string name) => name.Length == IdLength && name[0] == 'p' && BlobKey.AreDigits(name.AsSpan(1));
+
+    /// <summary>Begins a pack in a folder that durably has its name afterwards.</summary>
+    /// <exception cref="IOException">The file system refuses.</exception>
+    public static Pack Create(string folder)
+    {
+        string id = "p" + RandomNumberGenerator.GetHexString(IdLength - 1, lowercase: true), path = PathOf(folder, id), inner = Path.GetDirectoryName(path)!;
+        Directory.CreateDirectory(inner);
+        // Shared is a lock too (flock): who wants to delete the file asks for it alone.
+        var pack = new Pack(id, File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete));
+        try
+        {
+            // Also the outer ones when they were there already: who made them may have died before flushing.
+            Durable.FlushFolder(folder);
+            Durable.FlushFolder(Path.GetDirectoryName(inner)!);
+            Durable.FlushFolder(inner);
+            return pack;
+        }
+        catch
+        {
+            pack.Release();
+            throw;
+        }
+    }
+
+    /// <summary>Takes room for a blob, and a use of the pack that ends with <see cref="Release"/>. False when it would grow beyond <paramref name="maxBytes"/>, or may not be
+    /// written any more. For one caller at a time.</summary>
+    public bool TryReserve(int length, long maxBytes, out string key, out long offset)
+    {
+        offset = _blocks * BlockBytes;
+        key = "";
+        long blocks = Blocks(length);
+        if (Volatile.Read(ref _fault) is not null || (_blocks > 0 && offset + (blocks * BlockBytes) > maxBytes)) return false;
+        key = Id + _blocks.ToString("x8", CultureInfo.InvariantCulture);
+        _blocks += blocks;
+        Interlocked.Increment(ref _users);
+        return true;
+    }
+
+    /// <summary>One use less; the last one closes the file.</summary>
+    public void Release()
+    {
+        if (Interlocked.Decrement(ref _users) == 0) _file.Dispose();
+    }
+
+    /// <summary>Writes a blob's bytes, and has the disk begin with them. Nobody sees them before their header.</summary>
+    public void WriteBody(long offset, ReadOnlySpan<byte> bytes)
+    {
+        RandomAccess.Write(_file, bytes, offset + HeaderBytes);
+        Durable.StartWriteOut(_file, offset, HeaderBytes + bytes.Length);
+    }
+
+    /// <summary>Writes a blob's header and waits until all of it is durable. Callers that come while the disk is busy share the next flush.</summary>
+    /// <exception cref="IOException">The disk refuses. After a failed flush the kernel forgets which pages were dirty and a second try would lie: the pack takes no more.</exception>
+    public void Commit(long offset, string key, long length, DateTimeOffset now)
+    {
+        Span<byte> header = stackalloc byte[HeaderBytes];
+        header.Clear();
+        Live.CopyTo(header);
+        Encoding.ASCII.GetBytes(key, header[8..]);
+        BinaryPrimitives.WriteInt64LittleEndian(header[40..], length);
+        BinaryPrimitives.WriteInt64LittleEndian(header[48..], now.ToUnixTimeMilliseconds());
+        BinaryPrimitives.WriteUInt32LittleEndian(header[56..], Crc(header[8..56]));
+        RandomAccess.Write(_file, header, offset);
+        Flush();
+    }
+
+    /// <summary>Takes a blob away again that was not committed, or whose commit failed.</summary>
+    public void Discard(long offset, int length) => Erase(_file, offset, length);
+
+    /// <summary>The blob at an offset of an open pack; null when there is none, or no longer.</summary>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public static BlobStat? Stat(SafeFileHandle file, string id, long offset) => Read(file, id, offset) is { IsLive: true } found ? found.Stat : null;
+
+    /// <summary>Whether the blob at an offset is still there. Asked after reading from it: who deletes says so in the header before the bytes go.</summary>
+    public static bool IsLive(SafeFileHandle file, long offset)
+    {
+        Span<byte> word = stackalloc byte[8];
+        return RandomAccess.Read(file, word, offset) == word.Length && word.SequenceEqual(Live);
+    }
+
+    /// <summary>Deletes the blob at an offset, if it is there.</summary>
+    /// <exception cref="IOException">It cannot be written.</exception>
+    public static void Delete(string path, string id, long offset)
+    {
+        using SafeFileHandle file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        if (Stat(file, id, offset) is { } blob) Erase(file, offset, blob.Length);
+    }
+
+    /// <summary>The blobs of a pack in order, from an offset on. Where a commit never came there is no header, and the next one is looked for block by block.</summary>
+    public static IEnumerable<BlobStat> Walk(SafeFileHandle file, string id, long offset)
+    {
+        // Behind this length a pack may grow meanwhile.
+        long end = RandomAccess.GetLength(file);
+        while (offset < end)
+        {
+            (BlobStat Stat, bool IsLive)? found = Read(file, id, offset);
+            if (found is { IsLive: true } live) yield return live.Stat;
+            offset += found is { } one ? Blocks(one.Stat.Length) * BlockBytes : BlockBytes;
+        }
+    }
+
+    /// <summary>Deletes a pack in which nothing is left, unless somebody writes it.</summary>
+    public static void DeleteEmpty(string path, string id)
+    {
+        using SafeFileHandle file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+        if (!Walk(file, id, 0).Any()) File.Delete(path);
+    }
+
+    private static long Blocks(long length) => (HeaderBytes + length + BlockBytes - 1) / BlockBytes;
+
+    private static uint Crc(ReadOnlySpan<byte> bytes) => Crc32C.End(Crc32C.Append(Crc32C.Start, bytes));
+
+    private static (BlobStat Stat, bool IsLive)? Read(SafeFileHandle file, string id, long offset)
+    {
+        Span<byte> header = stackalloc byte[HeaderBytes];
+        if (RandomAccess.Read(file, header, offset) < HeaderBytes) return null;
+        bool isLive = header.StartsWith(Live);
+        if (!isLive && !header.StartsWith(Gone)) return null;
+        // A header names its own place, which no blob's content can know: bytes of a blob are never taken for one.
+        string key = Encoding.ASCII.GetString(header[8..40]);
+        if (BinaryPrimitives.ReadUInt32LittleEndian(header[56..]) != Crc(header[8..56]) || !TryParse(key, out string itsId, out long itsOffset) || itsId != id || itsOffset != offset) return null;
+        long time = BinaryPrimitives.ReadInt64LittleEndian(header[48..]);
+        return (new BlobStat(key, BinaryPrimitives.ReadInt64LittleEndian(header[40..]), DateTimeOffset.FromUnixTimeMilliseconds(time)), isLive);
+    }
+
+    // The word first: a reader looks at it after it has read. Then the bytes that share the header's block, then the other blocks.
+    private static void Erase(SafeFileHandle file, long offset, long length)
+    {
+        RandomAccess.Write(file, Gone, offset);
+        RandomAccess.Write(file, new byte[Math.Min(BlockBytes - HeaderBytes, (int)Math.Min(length, BlockBytes))], offset + HeaderBytes);
+        Durable.PunchHole(file, offset + BlockBytes, (Blocks(length) - 1) * BlockBytes);
+    }
+
+    // Waits on a monitor, because that sleeps at once: a blocking wait on a task spins first, and that is the sender's time.
+    private void Flush()
+    {
+        long covered;
+        lock (_gate)
+        {
+            long mine = ++_written;
+            while (_flushed < mine)
+            {
+                if (_fault is { } fault) throw new IOException(fault.Message, fault.HResult);
+                if (!_isFlushing) break;
+                Monitor.Wait(_gate);
+            }
+            if (_flushed >= mine) return;
+            _isFlushing = true;
+            covered = _written;
+        }
+        IOException? failed = null;
+        try
+        {
+            Durable.FlushData(_file);
+        }
+        catch (IOException e)
+        {
+            failed = e;
+        }
+        lock (_gate)
+        {
+            _isFlushing = false;
+            if (failed is null) _flushed = covered;
+            else _fault = failed;
+            Monitor.PulseAll(_gate);
+        }
+        if (failed is not null) throw failed;
+    }
+}
+
+/// <summary>A range of a blob in a pack.</summary>
+internal sealed class PackRangeStream(SafeFileHandle file, string storeName, BlobStat blob, long offset, long from, long length)
+    : FileRangeStream(file, offset + Pack.HeaderBytes, blob.Length, from, length)
+{
+    protected override void Check()
+    {
+        if (!Pack.IsLive(File, offset)) throw new BlobNotFoundException(storeName, blob.Key);
+    }
+}
