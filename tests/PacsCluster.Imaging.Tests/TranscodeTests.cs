@@ -160,6 +160,8 @@ public sealed class TranscodeTests
             }
             ToolResult dump = await Tool.RunAsync("dcmdump", ["-q", to]);
             if (dump.ExitCode != 0) wrong.Add($"{one.File} in {one.Target}: dcmdump says {dump.Output}");
+            // Older than HTJ2K: it takes the pixel data for native there.
+            if (one.Target == Uids.HTJ2KLossless) return;
             Dictionary<string, int> before = await Judges.DciodvfyErrorsAsync(one.File);
             foreach ((string error, int count) in await Judges.DciodvfyErrorsAsync(to))
             {
