@@ -13,6 +13,7 @@ import render
 import scale
 import sections
 import servers
+import transcode
 import wado
 from product import ROOT, publish
 
@@ -20,6 +21,7 @@ sections.SECTIONS.update(qidostow.SECTIONS)
 sections.SECTIONS["wado"] = wado.wado
 sections.SECTIONS.update(render.SECTIONS)
 sections.SECTIONS.update(scale.SECTIONS)
+sections.SECTIONS.update(transcode.SECTIONS)
 
 
 def output_of(*command):

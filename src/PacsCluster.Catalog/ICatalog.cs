@@ -12,7 +12,7 @@ public interface ICatalog : IAsyncDisposable
     /// <exception cref="CatalogUnavailableException">The database cannot answer now.</exception>
     ValueTask<int> CountMatchesAsync(SearchRequest request, int upTo, CancellationToken ct = default);
 
-    /// <summary>Finds where instances lie, by unique keys (PS3.4 C.4.2.2.1). Ordered by study, series and instance as they were first stored;
+    /// <summary>Finds where instances lie, by unique keys (PS3.4 C.4.2.2.1). Ordered by study and series as they were first stored, instances by Instance Number;
     /// an instance comes once for each study that has it.</summary>
     /// <exception cref="CatalogUnavailableException">The database cannot answer now.</exception>
     IAsyncEnumerable<InstanceLocation> LocateAsync(LocateRequest request, CancellationToken ct = default);
@@ -64,6 +64,9 @@ public interface ICatalog : IAsyncDisposable
     /// <summary>Every blob with its copies and what lies in it, by key, for verify. Reads in pages, so that a walk of hours holds no old snapshot.</summary>
     IAsyncEnumerable<BlobEntry> WalkBlobsAsync(long afterKey = 0, CancellationToken ct = default);
 
+    /// <summary>Blobs that another has taken the place of (<see cref="BlobRow.RetiredAt"/>) and that nothing needs any more, those longest retired first.</summary>
+    ValueTask<IReadOnlyList<RetiredBlob>> ListRetiredBlobsAsync(int limit, CancellationToken ct = default);
+
     /// <summary>Every study whose kept counts (or those of its series) are not the numbers of its rows; for verify.</summary>
     IAsyncEnumerable<WrongCount> FindWrongCountsAsync(CancellationToken ct = default);
 
@@ -100,10 +103,13 @@ public sealed record LocateRequest
 /// <summary>A quarantined instance with its blob.</summary>
 public sealed record QuarantineEntry(QuarantineRow Row, BlobRow Blob, IReadOnlyList<BlobCopyRow> Copies);
 
+/// <summary>A blob that is not needed any more, with its copies.</summary>
+public sealed record RetiredBlob(BlobRow Blob, IReadOnlyList<BlobCopyRow> Copies);
+
 /// <summary>A blob with its copies and what lies in it.</summary>
 /// <param name="Blob">The blob.</param>
 /// <param name="Copies">Its copies.</param>
-/// <param name="Instances">Instances in it; none when it is quarantined, of a deleted instance, or garbage.</param>
+/// <param name="Instances">Instances in it; none when it is quarantined, of a deleted instance, retired, or garbage.</param>
 /// <param name="IsQuarantined">The quarantine needs it.</param>
 /// <param name="IsRejected">An instance that was deleted but not purged lies in it.</param>
 public sealed record BlobEntry(BlobRow Blob, IReadOnlyList<BlobCopyRow> Copies, IReadOnlyList<InstanceLocation> Instances, bool IsQuarantined, bool IsRejected);

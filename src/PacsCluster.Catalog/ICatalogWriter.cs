@@ -111,6 +111,13 @@ internal sealed record NodeLease(NodeRow Row, DateTimeOffset Now);
 /// <param name="InstanceKey">or only this one.</param>
 internal sealed record NewRejection(RejectionRow Row, long StudyKey, long? SeriesKey = null, long? InstanceKey = null);
 
+/// <summary>An instance that lies in another blob from now on, in another transfer syntax. The commit fails as a version conflict of kind <c>instance</c> when it is
+/// not there any more, or not in the blob that it was read from.</summary>
+/// <param name="Row">As it will be; place, encoding and image attributes are written, what it is stays.</param>
+/// <param name="FromBlobKey">The blob that it lies in now.</param>
+/// <param name="Header">Its new header.</param>
+internal sealed record RewrittenInstance(InstanceRow Row, long FromBlobKey, HeaderRow Header);
+
 /// <summary>One batch. Rows hold the values to write, counts included (they are fenced by the study's version); Version is as read.</summary>
 internal sealed class CatalogChanges
 {
@@ -152,6 +159,10 @@ internal sealed class CatalogChanges
     public List<InstanceRow> NewInstances { get; } = [];
     /// <summary>Headers of new instances.</summary>
     public List<HeaderRow> NewHeaders { get; } = [];
+    /// <summary>Instances that lie elsewhere from now on. Their series are in ChangedSeries, since metadata blocks name what was, and their studies in ChangedStudies, for the fence.</summary>
+    public List<RewrittenInstance> RewrittenInstances { get; } = [];
+    /// <summary>Blobs that others took the place of, with RetiredAt; their rows and copies stay until they are listed in RemovedBlobs.</summary>
+    public List<BlobRow> RetiredBlobs { get; } = [];
     /// <summary>Conflicts found.</summary>
     public List<ConflictRow> NewConflicts { get; } = [];
     /// <summary>Taken into quarantine.</summary>
@@ -213,7 +224,8 @@ internal sealed class CatalogChanges
         + RemovedInstances.Count + RemovedSeries.Count + RemovedBlobs.Count + RemovedQuarantine.Count + ResolvedConflicts.Count
         + VerifiedCopies.Count + Merges.Count + RemovedStudies.Count + EmptiedPatients.Count + MetadataBlocks.Count + NewRejections.Count + RemovedRejected.Count
         + RemovedRejections.Count + Reminders.Count + NewReminders.Count + CancelledReminders.Count + FinishedReminders.Count + PostponedReminders.Count
-        + Consumers.Count + RemovedConsumers.Count + Nodes.Count + RemovedNodes.Count + TrimOutboxTo == 0;
+        + Consumers.Count + RemovedConsumers.Count + Nodes.Count + RemovedNodes.Count + TrimOutboxTo
+        + RewrittenInstances.Count + RetiredBlobs.Count == 0;
 
     /// <summary>After the commit: what was written need not be written again.</summary>
     public void MarkStored()

@@ -11,7 +11,10 @@ internal static class ListFields
     public const string BehindCopies = ", i.blob_offset, i.length, i.data_set_offset, i.pixel_data_offset, i.number_of_frames";
 
     public const string QuarantineColumns = "q.quarantine_key, q.reason, q.study_instance_uid, q.series_instance_uid, q.sop_instance_uid, q.sop_class_uid, "
-        + "q.transfer_syntax_uid, q.blob_key, q.detail, q.source, q.received_at, b.length, b.sha256, b.created_at";
+        + "q.transfer_syntax_uid, q.blob_key, q.detail, q.source, q.received_at, " + BlobColumns;
+
+    /// <summary>Without the blob's key, which the rows that it belongs to have.</summary>
+    public const string BlobColumns = "b.length, b.sha256, b.created_at, b.original_length, b.original_sha256, b.retired_at";
 
     public const string ConflictColumns = "conflict_key, kind, study_instance_uid, sop_instance_uid, detail, source, created_at, resolved_at";
 
@@ -56,7 +59,7 @@ internal static class ListFields
             Key = row.Int64(0), Reason = row.Text(1), StudyInstanceUid = row.Text(2), SeriesInstanceUid = row.Text(3), SopInstanceUid = row.Text(4), SopClassUid = row.Text(5),
             TransferSyntaxUid = row.Text(6), BlobKey = row.Int64(7), Detail = row.Text(8), Source = row.Text(9), ReceivedAt = row.Time(10),
         },
-        new BlobRow(row.Int64(7), row.Int64(11), row.Bytes(12), row.Time(13)),
+        ReadBlob(row, row.Int64(7), 11),
         copies);
 
     public static ConflictRow ReadConflict(IRow row) => new()
@@ -71,7 +74,7 @@ internal static class ListFields
         CreatedAt = row.Time(6),
     };
 
-    public const string WantedColumns = "w.blob_key, w.store, w.due_at, b.length, b.sha256, b.created_at";
+    public const string WantedColumns = "w.blob_key, w.store, w.due_at, " + BlobColumns;
 
     public const string CountWanted = "SELECT store, count(*) FROM wanted_copy GROUP BY store ORDER BY store";
 
@@ -81,7 +84,18 @@ internal static class ListFields
         + $"AND EXISTS (SELECT 1 FROM blob_copy c WHERE c.blob_key = w.blob_key AND c.store {from}) ORDER BY w.due_at, w.blob_key LIMIT {limit}";
 
     public static WantedCopyEntry ReadWanted(IRow row, IReadOnlyList<BlobCopyRow> copies) =>
-        new(new WantedCopyRow(row.Int64(0), row.Text(1), row.Time(2)), new BlobRow(row.Int64(0), row.Int64(3), row.Bytes(4), row.Time(5)), copies);
+        new(new WantedCopyRow(row.Int64(0), row.Text(1), row.Time(2)), ReadBlob(row, row.Int64(0), 3), copies);
+
+    public static BlobRow ReadBlob(IRow row, long key, int at) => new(key, row.Int64(at), row.Bytes(at + 1), row.Time(at + 2))
+    {
+        Original = row.IsNull(at + 3) ? null : new OriginalContent(row.Int64(at + 3), row.Bytes(at + 4)),
+        RetiredAt = row.TimeOrNull(at + 5),
+    };
+
+    /// <summary>Blobs that another has taken the place of and that nothing needs, the one longest retired in front; the mark is of the limit.</summary>
+    public static string Retired(string limit) => $"SELECT b.blob_key, {BlobColumns} FROM blob b WHERE b.retired_at IS NOT NULL "
+        + "AND NOT EXISTS (SELECT 1 FROM instance i WHERE i.blob_key = b.blob_key) AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.blob_key = b.blob_key) "
+        + $"AND NOT EXISTS (SELECT 1 FROM rejected r WHERE r.blob_key = b.blob_key) ORDER BY b.retired_at, b.blob_key LIMIT {limit}";
 
     public static BlobCopyRow ReadCopy(IRow row) => new(row.Int64(0), row.Text(1), row.Text(2), row.Text(3), row.TimeOrNull(4));
 

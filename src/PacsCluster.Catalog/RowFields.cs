@@ -101,6 +101,17 @@ internal static class RowFields
         Attributes = ReadAttributes(row, at + 13, QueryLevel.Image),
     };
 
+    /// <summary>What changes of an instance that lies elsewhere: the columns of <see cref="BindRewritten"/> in order.</summary>
+    public static readonly string[] RewrittenColumns =
+        ["transfer_syntax_uid", "blob_key", "blob_offset", "length", "data_set_offset", "pixel_data_offset", .. AttributeNames(QueryLevel.Image)];
+
+    public static T BindRewritten<T>(T statement, InstanceRow row)
+        where T : IRowBinder<T>
+    {
+        statement.Bind(row.TransferSyntaxUid).Bind(row.BlobKey).Bind(row.Offset).Bind(row.Length).Bind(row.DataSetOffset).Bind(row.PixelDataOffset);
+        return BindAttributes(statement, row.Attributes);
+    }
+
     /// <summary>Number of columns of a list made here.</summary>
     public static int Count(string columns) => columns.AsSpan().Count(',') + 1;
 

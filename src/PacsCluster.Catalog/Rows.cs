@@ -167,7 +167,18 @@ public sealed record HeaderRow(long InstanceKey, HeaderEncoding Encoding, ReadOn
 /// <param name="Length">Bytes.</param>
 /// <param name="Digest">Of all of them: CRC-32C (4 bytes, big endian) or SHA-256 (32 bytes). In the column <c>sha256</c>, from when it was always that.</param>
 /// <param name="CreatedAt">When it was committed.</param>
-public sealed record BlobRow(long Key, long Length, ReadOnlyMemory<byte> Digest, DateTimeOffset CreatedAt);
+public sealed record BlobRow(long Key, long Length, ReadOnlyMemory<byte> Digest, DateTimeOffset CreatedAt)
+{
+    /// <summary>The data set as it was received, where what lies here was made of it; null where it lies as received.</summary>
+    public OriginalContent? Original { get; init; }
+    /// <summary>When another blob took its place: it is kept for readers that began before, and then deleted. Null while it is needed.</summary>
+    public DateTimeOffset? RetiredAt { get; init; }
+}
+
+/// <summary>A data set that was received and is not kept in that form.</summary>
+/// <param name="Length">Bytes, without File Meta Information.</param>
+/// <param name="Sha256">SHA-256 of them, 32 bytes.</param>
+public sealed record OriginalContent(long Length, ReadOnlyMemory<byte> Sha256);
 
 /// <summary>One copy of a blob.</summary>
 /// <param name="BlobKey">The blob.</param>

@@ -16,7 +16,7 @@ internal static class WorkFields
     /// <summary>The next instances of a deletion; the marks are of the deletion's key, the key before, and the limit.</summary>
     public static string Rejected(string rejection, string after, string limit) =>
         "SELECT r.rejected_key, r.rejection_key, r.study_instance_uid, r.series_instance_uid, r.sop_instance_uid, r.sop_class_uid, r.transfer_syntax_uid, r.blob_key, "
-        + "r.blob_offset, r.length, r.received_at, r.source, b.length, b.sha256, b.created_at, CASE WHEN EXISTS (SELECT 1 FROM instance i WHERE i.blob_key = r.blob_key) "
+        + "r.blob_offset, r.length, r.received_at, r.source, " + ListFields.BlobColumns + ", CASE WHEN EXISTS (SELECT 1 FROM instance i WHERE i.blob_key = r.blob_key) "
         + "OR EXISTS (SELECT 1 FROM quarantine q WHERE q.blob_key = r.blob_key) OR EXISTS (SELECT 1 FROM rejected o WHERE o.blob_key = r.blob_key AND o.rejected_key <> r.rejected_key) "
         + "THEN 1 ELSE 0 END "
         + $"FROM rejected r JOIN blob b ON b.blob_key = r.blob_key WHERE r.rejection_key = {rejection} AND r.rejected_key > {after} ORDER BY r.rejected_key LIMIT {limit}";
@@ -37,9 +37,9 @@ internal static class WorkFields
             Key = row.Int64(0), RejectionKey = row.Int64(1), StudyInstanceUid = row.Text(2), SeriesInstanceUid = row.Text(3), SopInstanceUid = row.Text(4), SopClassUid = row.Text(5),
             TransferSyntaxUid = row.Text(6), BlobKey = row.Int64(7), Offset = row.Int64(8), Length = row.Int64(9), ReceivedAt = row.Time(10), Source = row.Text(11),
         },
-        new BlobRow(row.Int64(7), row.Int64(12), row.Bytes(13), row.Time(14)),
+        ListFields.ReadBlob(row, row.Int64(7), 12),
         copies,
-        row.Int64(15) != 0);
+        row.Int64(18) != 0);
 
     public static ReminderRow ReadReminder(IRow row) => new()
     {

@@ -51,10 +51,13 @@ public sealed class Archive : IAsyncDisposable
         Quarantine = new Quarantine(options, catalog, _writer, _stores, _queue);
         Metadata = new Metadata(catalog, () => BulkDataBase);
         Completion = new StudyCompletion(options, catalog, _writer, () => BulkDataBase, time, _logger);
+        var compression = new StudyCompression(options, catalog, _writer, _stores, _queue, Completion, Codecs, time, _logger);
         ChangeFeed = new ChangeFeed(options, catalog, _writer, time);
         Deletion = new Deletion(options, catalog, _writer, _stores, _queue, time, _logger);
         Reminders = new Reminders(_writer, options, time, _metrics, _logger, $"{Environment.MachineName}-{Guid.NewGuid():N}");
         Reminders.Handle(StudyCompletion.Kind, StudyCompletion.Name, Completion.HandleAsync);
+        Reminders.Handle(StudyCompression.Kind, StudyCompression.StudyName, compression.HandleAsync);
+        Reminders.Handle(StudyCompression.Kind, StudyCompression.RetiredName, (_, ct) => compression.HandleRetiredAsync(ct));
         Reminders.Handle(Deletion.Kind, Deletion.PurgeName, Deletion.HandlePurgeAsync);
         Reminders.Handle(ChangeFeed.Kind, ChangeFeed.Name, (_, ct) => ChangeFeed.TrimAsync(ct));
         Reminders.Handle(OrphanSweep.Kind, OrphanSweep.Name, (reminder, ct) => OrphanSweep.HandleAsync(reminder, options, ct));
@@ -127,7 +130,7 @@ public sealed class Archive : IAsyncDisposable
     private ValueTask SetStandingRemindersAsync(CancellationToken ct)
     {
         DateTimeOffset now = _time.GetUtcNow();
-        var changes = new CatalogChanges { NewReminders = { new ReminderRow { Id = new ReminderId(ChangeFeed.Kind, ChangeFeed.Key, ChangeFeed.Name), DueAt = now } } };
+        var changes = new CatalogChanges { NewReminders = { new ReminderRow { Id = new ReminderId(ChangeFeed.Kind, ChangeFeed.Key, ChangeFeed.Name), DueAt = now }, StudyCompression.RetiredReminder(now) } };
         if (_options.OrphanSweepInterval > TimeSpan.Zero)
             changes.NewReminders.AddRange(_stores.All.Select(store => new ReminderRow { Id = OrphanSweep.ReminderOf(store.Name), DueAt = now + _options.OrphanSweepInterval }));
         changes.NewReminders.AddRange(_stores.Later.Select(store => new ReminderRow { Id = LaterCopies.ReminderOf(store), DueAt = now }));

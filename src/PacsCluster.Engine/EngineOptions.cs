@@ -14,6 +14,9 @@ public sealed record EngineOptions
     /// <summary>Limits of decoding and encoding.</summary>
     public CodecOptions Codecs { get; init; } = new();
 
+    /// <summary>Compression of complete studies.</summary>
+    public CompressionOptions Compression { get; init; } = new();
+
     /// <summary>Bytes of the buffer that each store in flight reads through. Default 1,048,576 (1 MiB), 16,384 to 4,194,304. Larger ones cost
     /// memory per association, smaller ones calls per instance; an instance that fits is written at once, beside others in one file where the store can.</summary>
     public int ReadBufferBytes { get; init; } = 1024 * 1024;
@@ -77,7 +80,7 @@ public sealed record EngineOptions
     /// <summary>Time after which a named consumer of the change feed that says nothing is forgotten, and no entry kept for it. Default 30 d, 1 min to 3650 d.</summary>
     public TimeSpan ConsumerRetention { get; init; } = TimeSpan.FromDays(30);
 
-    /// <summary>Reminders (completing studies, copying, purging deletions, sweeping, trimming) that this node works on at once. Default 2, 0 to 64; 0 leaves them to other nodes.</summary>
+    /// <summary>Reminders (completing and compressing studies, copying, purging deletions, sweeping, trimming) that this node works on at once. Default 2, 0 to 64; 0 leaves them to other nodes.</summary>
     public int ReminderConcurrency { get; init; } = 2;
 
     /// <summary>Time after which another node takes over a reminder whose node died. Default 5 min, 1 s to 24 h.</summary>
@@ -140,6 +143,7 @@ public sealed record EngineOptions
         Range(nameof(ReminderIdle), ReminderIdle, TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1));
         Range(nameof(NodeLease), NodeLease, TimeSpan.FromSeconds(3), TimeSpan.FromHours(1));
         errors.AddRange(Codecs.Validate().Select(error => "Engine:" + error));
+        errors.AddRange(Compression.Validate());
         errors.AddRange(Policy.Validate("Engine:Policy"));
         foreach ((string title, StorePolicyOverride differences) in CallingAETitles)
         {

@@ -83,6 +83,15 @@ internal static partial class Log
     [LoggerMessage(23, LogLevel.Error, "SOP Instance {SopInstanceUid} could not be restored: its blob cannot be read")]
     public static partial void RestoreFailed(ILogger logger, Exception fault, string sopInstanceUid);
 
+    [LoggerMessage(24, LogLevel.Information, "SOP Instance {SopInstanceUid} is not compressed to {TransferSyntax}: {Reason}")]
+    public static partial void NotCompressed(ILogger logger, string sopInstanceUid, string transferSyntax, string reason);
+
+    [LoggerMessage(25, LogLevel.Warning, "SOP Instance {SopInstanceUid} could not be compressed to {TransferSyntax} and stays as it was received")]
+    public static partial void CompressionFailed(ILogger logger, Exception fault, string sopInstanceUid, string transferSyntax);
+
+    [LoggerMessage(26, LogLevel.Information, "Study {StudyInstanceUid}: {Instances} instances compressed in this turn")]
+    public static partial void StudyCompressed(ILogger logger, string studyInstanceUid, int instances);
+
     [LoggerMessage(14, LogLevel.Critical, "Batch of {Items} instances failed for a reason nobody foresaw; the commit loop goes on")]
     public static partial void BatchFailed(ILogger logger, Exception fault, int items);
 }

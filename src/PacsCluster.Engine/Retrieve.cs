@@ -17,6 +17,7 @@ public sealed class Retrieve
         TransferSyntax.DeflatedExplicitVRLittleEndian, TransferSyntax.ExplicitVRBigEndian,
         // Lossless ones after these, since they have to be encoded: the fastest that is small first.
         TransferSyntax.FromUid(Uids.JPEGLSLossless), TransferSyntax.FromUid(Uids.JPEG2000Lossless), TransferSyntax.FromUid(Uids.RLELossless),
+        TransferSyntax.FromUid(Uids.HTJ2KLossless),
     ];
 
     private readonly BlobStores _stores;
@@ -33,7 +34,7 @@ public sealed class Retrieve
     public static bool CanConvert(TransferSyntax stored, TransferSyntax target) => DataSetTranscoder.CanConvert(stored, target) || InstanceTranscoder.CanTranscode(stored, target);
 
     /// <summary>Chooses the transfer syntax to send an instance in: as stored where that is accepted; else the first that is accepted
-    /// of Explicit VR Little Endian, Implicit VR Little Endian, Deflated, Explicit VR Big Endian, lossless JPEG-LS, lossless JPEG 2000 and RLE, if the pixels
+    /// of Explicit VR Little Endian, Implicit VR Little Endian, Deflated, Explicit VR Big Endian, lossless JPEG-LS, lossless JPEG 2000, RLE and lossless HTJ2K, if the pixels
     /// can be decoded. Never one that loses anything.</summary>
     /// <param name="instance">The instance.</param>
     /// <param name="accepted">What the receiver takes, in any order; empty for nothing.</param>

@@ -145,7 +145,7 @@ public sealed class Verify
 
     private async Task<long> CheckAsync(BlobEntry entry, VerifyOptions options, Walk walk, CancellationToken cancellationToken)
     {
-        if (entry.Instances.Count == 0 && !entry.IsQuarantined && !entry.IsRejected)
+        if (entry.Instances.Count == 0 && !entry.IsQuarantined && !entry.IsRejected && entry.Blob.RetiredAt is null)
             walk.Find(Finding(VerifyProblem.UnusedBlobRow, entry, entry.Copies.Count > 0 ? entry.Copies[0] : null, $"row {entry.Blob.Key}"));
         if (entry.Copies.Count == 0) walk.Find(Finding(VerifyProblem.CopyMissing, entry, null, $"row {entry.Blob.Key} has no copy in any store"));
         long bytes = 0;

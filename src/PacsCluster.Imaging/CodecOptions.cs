@@ -12,7 +12,7 @@ public sealed record CodecOptions
     /// <summary>Bytes of one decoded frame at most. Default 1,073,741,824 (1 GiB), 1 MiB to 2,147,483,591.</summary>
     public int FrameMaxBytes { get; init; } = 1 << 30;
 
-    /// <summary>Folder to load libturbojpeg.so.0, libcharls.so.2 and libopenjp2.so.7 from; null for where the system has them. Default null.</summary>
+    /// <summary>Folder to load libturbojpeg.so.0, libcharls.so.2 and libopenjp2.so.7 from and to run ojph_compress in; null for where the system has them. Default null.</summary>
     public string? LibraryFolder { get; init; }
 
     /// <summary><see cref="Parallel"/> as a number of frames.</summary>

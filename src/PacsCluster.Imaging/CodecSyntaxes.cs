@@ -36,9 +36,9 @@ public static class CodecSyntaxes
     /// <summary>Whether frames can be decoded. Video cannot: it is passed through as it is.</summary>
     public static bool CanDecode(string transferSyntaxUid) => KindOf(transferSyntaxUid) is Kind.Native or Kind.Rle or Kind.Deflated or Kind.Jpeg;
 
-    /// <summary>Whether frames can be encoded: uncompressed and deflated, RLE, JPEG baseline, JPEG-LS, JPEG 2000.</summary>
+    /// <summary>Whether frames can be encoded: uncompressed and deflated, RLE, JPEG baseline, JPEG-LS, JPEG 2000, lossless HTJ2K.</summary>
     public static bool CanEncode(string transferSyntaxUid) => KindOf(transferSyntaxUid) == Kind.Native || transferSyntaxUid is Uids.RLELossless or Uids.JPEGBaseline8Bit
-        or Uids.JPEGLSLossless or Uids.JPEGLSNearLossless or Uids.JPEG2000Lossless or Uids.JPEG2000;
+        or Uids.JPEGLSLossless or Uids.JPEGLSNearLossless or Uids.JPEG2000Lossless or Uids.JPEG2000 or Uids.HTJ2KLossless;
 
     /// <summary>Whether what is in it may have lost something. JPEG 2000 (.91) and HTJ2K (.203) need not have, but may.</summary>
     public static bool IsLossy(string transferSyntaxUid) => s_known.TryGetValue(transferSyntaxUid, out var known) && known.IsLossy;

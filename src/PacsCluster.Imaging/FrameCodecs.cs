@@ -56,7 +56,7 @@ public sealed class FrameCodecs : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(frame);
         ArgumentNullException.ThrowIfNull(options);
         if (options.Validate() is { Count: > 0 } errors) throw new ArgumentException(string.Join("; ", errors), nameof(options));
-        return await InTurnAsync(_ => FrameEncoder.Encode(transferSyntaxUid, frame, options), cancellationToken);
+        return await InTurnAsync(limit => FrameEncoder.Encode(transferSyntaxUid, frame, options, limit), cancellationToken);
     }
 
     /// <inheritdoc/>

@@ -6,11 +6,11 @@ using PacsCluster.Imaging.Native;
 
 namespace PacsCluster.Imaging;
 
-/// <summary>Encodes samples. In this process: encoders parse nothing that came from outside, they see samples whose number was checked.</summary>
+/// <summary>Encodes samples. In this process, except HTJ2K: encoders parse nothing that came from outside, they see samples whose number was checked.</summary>
 internal static class FrameEncoder
 {
     /// <summary>Encodes a frame so that a lossless encoding gives back every cell as it was, also bits outside of Bits Stored.</summary>
-    public static EncodedFrame Encode(string transferSyntaxUid, DecodedFrame frame, EncodeOptions options)
+    public static EncodedFrame Encode(string transferSyntaxUid, DecodedFrame frame, EncodeOptions options, CancellationToken limit)
     {
         FrameFormat format = frame.Format;
         if (format.Kind != SampleKind.Integer) throw new ImagingException(ImagingError.Unsupported, "floating point samples are not compressed");
@@ -22,6 +22,7 @@ internal static class FrameEncoder
             Uids.JPEGLSNearLossless => JpegLs(frame, options.Near),
             Uids.JPEG2000Lossless => Jpeg2000(frame, 0),
             Uids.JPEG2000 => Jpeg2000(frame, (float)options.Jpeg2000Ratio),
+            Uids.HTJ2KLossless => HighThroughput(frame, limit),
             _ => throw new ImagingException(ImagingError.Unsupported, $"frames cannot be encoded in transfer syntax {transferSyntaxUid}"),
         };
     }
@@ -73,6 +74,16 @@ internal static class FrameEncoder
         byte[] codestream = OpenJpeg.Encode(samples, format.Columns, format.Rows, format.SamplesPerPixel, bits, format.IsSigned, transforms, ratio);
         PhotometricInterpretation photometric = !transforms ? format.Photometric : ratio > 0 ? PhotometricInterpretation.YbrIct : PhotometricInterpretation.YbrRct;
         return new EncodedFrame(format with { Photometric = photometric }, codestream);
+    }
+
+    private static EncodedFrame HighThroughput(DecodedFrame frame, CancellationToken limit)
+    {
+        FrameFormat format = frame.Format;
+        if (format.BitsAllocated > 16 || format.SamplesPerPixel is not (1 or 3)) throw new ImagingException(ImagingError.Unsupported, "HTJ2K is encoded from one or three samples of at most 16 bits");
+        int bits = AreClean(format, frame.Samples.Span) ? format.BitsStored : format.BitsAllocated;
+        bool transforms = format.SamplesPerPixel == 3 && format.Photometric == PhotometricInterpretation.Rgb;
+        byte[] codestream = OpenJph.Encode(frame.Samples, format, bits, transforms, CodecLibrary.Folder, limit);
+        return new EncodedFrame(transforms ? format with { Photometric = PhotometricInterpretation.YbrRct } : format, codestream);
     }
 
     /// <summary>Every cell is a number of Bits Stored bits and nothing else: zeros above an unsigned one, the sign above a signed one.</summary>

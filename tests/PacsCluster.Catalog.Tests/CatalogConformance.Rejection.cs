@@ -60,6 +60,90 @@ public abstract partial class CatalogConformance
         Assert.Empty(await Catalog.FindWrongCountsAsync(Ct).ToListAsync(Ct));
     }
 
+    /// <summary>What the engine's compression commits for one instance.</summary>
+    private async Task<(RewrittenInstance Rewritten, BlobRow Old, BlobRow New, CatalogChanges Changes)> RewriteAsync(string study, string sop)
+    {
+        LoadedState loaded = await Writer.LoadAsync(new LoadRequest { StudyInstanceUids = [study], SopInstanceUids = [sop], NewKeys = 1 }, Ct);
+        StoredInstance stored = Assert.Single(loaded.Instances[sop]);
+        LoadedStudy known = loaded.Studies[study];
+        var changes = new CatalogChanges();
+        BlobRow made = Archive.Blob(changes, loaded, 400) with { Original = new OriginalContent(700, new byte[] { 7, 8, 9 }) };
+        changes.NewBlobs[0] = made;
+        DataSet header = Archive.Header((0x0008_0018, sop), (0x0020_0013, "77"), (0x0028_0004, "YBR_RCT"));
+        InstanceRow row = stored.Instance with
+        {
+            TransferSyntaxUid = "1.2.840.10008.1.2.4.90", BlobKey = made.Key, Length = 400, DataSetOffset = 310, PixelDataOffset = 44, Attributes = AttributeValues.Read(header, QueryLevel.Image),
+        };
+        var rewritten = new RewrittenInstance(row, stored.Instance.BlobKey, new HeaderRow(row.Key, HeaderEncoding.Raw, header.ToArray(), new byte[] { 1, 2 }));
+        changes.RewrittenInstances.Add(rewritten);
+        changes.RetiredBlobs.Add(stored.Blob with { RetiredAt = At(50) });
+        changes.ChangedSeries.Add(known.Series.First(s => s.Key == row.SeriesKey));
+        changes.ChangedStudies.Add(known.Study);
+        return (rewritten, stored.Blob, made, changes);
+    }
+
+    [Fact]
+    public async Task An_instance_that_lies_elsewhere_is_found_there_and_its_old_blob_is_listed_until_it_is_removed()
+    {
+        await Archive.StoreAsync([.. Uids(1, instance: 1), (0x0020_0013, "1")]);
+        await Archive.StoreAsync([.. Uids(1, instance: 2), (0x0020_0013, "2")]);
+        long seriesKey = (await LoadWholeAsync("1.2.1")).Series[0].Key;
+        await CommitAsync(c => c.MetadataBlocks.Add(Block(seriesKey, 1)));
+        long version = (await LoadWholeAsync("1.2.1")).Study.Version;
+        string sop = (await Catalog.LocateAsync(new LocateRequest { StudyInstanceUids = ["1.2.1"] }, Ct).ToListAsync(Ct))[0].SopInstanceUid;
+        (RewrittenInstance rewritten, BlobRow old, BlobRow made, CatalogChanges changes) = await RewriteAsync("1.2.1", sop);
+        await Archive.CommitAsync(changes);
+
+        InstanceLocation location = Assert.Single(await Catalog.LocateAsync(new LocateRequest { SopInstanceUids = [sop] }, Ct).ToListAsync(Ct));
+        Assert.Equal(
+            (rewritten.Row.Key, "1.2.840.10008.1.2.4.90", Archive.StoreKey(made.Key), 400L, 310, 44L),
+            (location.InstanceKey, location.TransferSyntaxUid, location.StoreKey, location.Length, location.DataSetOffset, location.PixelDataOffset));
+        HeaderRow header = Assert.Single(await Catalog.LocateHeadersAsync(new LocateRequest { SopInstanceUids = [sop] }, Ct).ToListAsync(Ct)).Header;
+        Assert.Equal(rewritten.Header.Bytes.ToArray(), header.Bytes.ToArray());
+        Assert.Equal([1, 2], header.Frames.ToArray());
+        Assert.Single(await Catalog.SearchAsync(Request(QueryLevel.Image, Identifier("00200013=77")), Ct).ToListAsync(Ct));
+        Assert.Null(await Catalog.ReadMetadataBlockAsync(seriesKey, Ct));
+        Assert.Equal(version + 1, (await LoadWholeAsync("1.2.1")).Study.Version);
+        StoredInstance now = Assert.Single((await Writer.LoadAsync(new LoadRequest { SopInstanceUids = [sop] }, Ct)).Instances[sop]);
+        Assert.Equal((700L, "MODALITY", Archive.Now), (now.Blob.Original!.Length, now.Instance.Source, now.Instance.ReceivedAt));
+        Assert.Equal([7, 8, 9], now.Blob.Original.Sha256.ToArray());
+        Assert.Equal(new CatalogCounts(1, 1, 1, 2, 3, 2400, 0, 0), await Catalog.CountAsync(Ct));
+        Assert.Empty(await Catalog.FindWrongCountsAsync(Ct).ToListAsync(Ct));
+
+        RetiredBlob retired = Assert.Single(await Catalog.ListRetiredBlobsAsync(10, Ct));
+        Assert.Equal((old.Key, At(50), Archive.StoreKey(old.Key)), (retired.Blob.Key, retired.Blob.RetiredAt, Assert.Single(retired.Copies).StoreKey));
+        Assert.Equal(At(50), Assert.Single(await Catalog.WalkBlobsAsync(ct: Ct).ToListAsync(Ct), b => b.Instances.Count == 0).Blob.RetiredAt);
+        await CommitAsync(c => c.RemovedBlobs.Add(retired.Blob));
+        Assert.Empty(await Catalog.ListRetiredBlobsAsync(10, Ct));
+        Assert.Equal(1400, (await Catalog.CountAsync(Ct)).BlobBytes);
+    }
+
+    [Fact]
+    public async Task An_instance_that_was_deleted_replaced_or_moved_meanwhile_is_not_put_elsewhere()
+    {
+        await Archive.StoreAsync(Uids(1, instance: 1));
+        await Archive.StoreAsync(Uids(1, instance: 2));
+        string[] sops = [.. (await Catalog.LocateAsync(new LocateRequest { StudyInstanceUids = ["1.2.1"] }, Ct).ToListAsync(Ct)).Select(l => l.SopInstanceUid)];
+        (_, _, _, CatalogChanges first) = await RewriteAsync("1.2.1", sops[0]);
+        (_, _, _, CatalogChanges second) = await RewriteAsync("1.2.1", sops[0]);
+        await Archive.CommitAsync(first);
+        // Decided on the study as it was.
+        Assert.Equal("study", (await Assert.ThrowsAsync<VersionConflictException>(() => Archive.CommitAsync(second))).Kind);
+        // On the study as it is, but of an instance in another blob.
+        second.ChangedStudies[0] = (await LoadWholeAsync("1.2.1")).Study;
+        Assert.Equal("instance", (await Assert.ThrowsAsync<VersionConflictException>(() => Archive.CommitAsync(second))).Kind);
+        Assert.Single(await Catalog.ListRetiredBlobsAsync(10, Ct));
+
+        (_, _, _, CatalogChanges third) = await RewriteAsync("1.2.1", sops[1]);
+        await RejectStudyAsync("1.2.1");
+        await Assert.ThrowsAsync<VersionConflictException>(() => Archive.CommitAsync(third));
+        // A deleted instance keeps its blob, and what it was made of is known still.
+        RejectionRow rejection = Assert.Single(await Catalog.ListRejectionsAsync(ct: Ct).ToListAsync(Ct));
+        RejectedEntry entry = Assert.Single(await Catalog.ListRejectedAsync(rejection.Key, 0, 10, Ct), e => e.Row.SopInstanceUid == sops[0]);
+        Assert.Equal((700L, null), (entry.Blob.Original!.Length, entry.Blob.RetiredAt));
+        Assert.Single(await Catalog.ListRetiredBlobsAsync(10, Ct));
+    }
+
     [Fact]
     public async Task What_was_deleted_may_be_stored_again_beside_it_and_the_rest_purged()
     {

@@ -17,9 +17,11 @@ public sealed class PostgresMigrationTests(PostgresFixture postgres)
     {
         string connectionString = await postgres.NewDatabaseAsync();
         await using PostgresCatalog old = await OpenAsync(connectionString, upTo: 1);
-        await CommitFill.RunAsync(old, 1000, ct: Ct);
         await using var connection = new NpgsqlConnection(connectionString + ";Pooling=false");
         await connection.OpenAsync(Ct);
+        // The older node here is today's program, whose statements name these; a step that broke off behind them has left them, too.
+        await ExecuteAsync("ALTER TABLE blob ADD COLUMN original_length bigint, ADD COLUMN original_sha256 bytea, ADD COLUMN retired_at bigint");
+        await CommitFill.RunAsync(old, 1000, ct: Ct);
         // What is left behind when a node dies while it builds an index.
         await ExecuteAsync("CREATE EXTENSION pg_trgm; CREATE INDEX patient_name_trigram ON patient USING gin (patient_name_folded gin_trgm_ops)");
         await ExecuteAsync("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'patient_name_trigram'::regclass");

@@ -53,6 +53,7 @@ internal sealed class FaultyCatalog(SqliteCatalog inner) : ICatalog, ICatalogWri
     public IAsyncEnumerable<BlobEntry> WalkBlobsAsync(long afterKey = 0, CancellationToken ct = default) => inner.WalkBlobsAsync(afterKey, ct);
     public IAsyncEnumerable<WrongCount> FindWrongCountsAsync(CancellationToken ct = default) => inner.FindWrongCountsAsync(ct);
     public ValueTask<IReadOnlyList<string>> FindUnknownBlobsAsync(string store, IReadOnlyCollection<string> storeKeys, CancellationToken ct = default) => inner.FindUnknownBlobsAsync(store, storeKeys, ct);
+    public ValueTask<IReadOnlyList<RetiredBlob>> ListRetiredBlobsAsync(int limit, CancellationToken ct = default) => inner.ListRetiredBlobsAsync(limit, ct);
     public ValueTask<CatalogCounts> CountAsync(CancellationToken ct = default) => inner.CountAsync(ct);
     public ValueTask PingAsync(CancellationToken ct = default) => inner.PingAsync(ct);
     public ValueTask DisposeAsync() => inner.DisposeAsync();
@@ -72,9 +73,20 @@ internal sealed class FaultyBlobStore(FileBlobStore inner) : IBlobStore
     /// <summary>Every call fails as if the store could not be reached.</summary>
     public bool IsDown { get; set; }
 
+    /// <summary>Runs when a blob is begun.</summary>
+    public Action? AfterCreate { get; set; }
+
+    /// <summary>Runs when a blob is durable, before its writer hears of it.</summary>
+    public Func<Task>? AfterCommit { get; set; }
+
     public string Name => inner.Name;
 
-    public async ValueTask<BlobWriter> CreateAsync(CancellationToken ct = default) => new Writer(this, await Up().CreateAsync(ct));
+    public async ValueTask<BlobWriter> CreateAsync(CancellationToken ct = default)
+    {
+        var writer = new Writer(this, await Up().CreateAsync(ct));
+        AfterCreate?.Invoke();
+        return writer;
+    }
 
     public ValueTask<Stream> OpenReadAsync(string key, long offset = 0, long length = -1, CancellationToken ct = default) => Up().OpenReadAsync(key, offset, length, ct);
     public ValueTask DeleteAsync(string key, CancellationToken ct = default) => Up().DeleteAsync(key, ct);
@@ -93,7 +105,12 @@ internal sealed class FaultyBlobStore(FileBlobStore inner) : IBlobStore
             Length = inner.Length;
         }
 
-        public override ValueTask CommitAsync(CancellationToken ct = default) => store.CommitFault is { } fault ? throw fault : inner.CommitAsync(ct);
+        public override async ValueTask CommitAsync(CancellationToken ct = default)
+        {
+            if (store.CommitFault is { } fault) throw fault;
+            await inner.CommitAsync(ct);
+            if (store.AfterCommit is { } after) await after();
+        }
 
         public override ValueTask DisposeAsync() => inner.DisposeAsync();
     }

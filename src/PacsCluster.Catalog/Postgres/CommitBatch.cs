@@ -165,9 +165,10 @@ internal sealed class CommitBatch
 
     private void AddBlobs(CatalogChanges changes)
     {
-        AddRows(CommitSql.InsertBlobs, changes.NewBlobs, static (a, b) => a.Bind(b.Key).Bind(b.Length).Bind(b.Digest).Bind(b.CreatedAt));
+        AddRows(CommitSql.InsertBlobs, changes.NewBlobs, static (a, b) => a.Bind(b.Key).Bind(b.Length).Bind(b.Digest).Bind(b.CreatedAt).Bind(b.Original?.Length).BindSome(b.Original?.Sha256 ?? default));
         // In front of the new copies: one that somebody else made meanwhile is a conflict.
         AddRows(CommitSql.SettleCopies, changes.SettledCopies, static (a, c) => a.Bind(c.BlobKey).Bind(c.Store));
+        AddRows(CommitSql.RetireBlobs, changes.RetiredBlobs, static (a, b) => a.Bind(b.Key).Bind(b.RetiredAt));
         AddRows(CommitSql.InsertCopies, changes.NewCopies, static (a, c) => a.Bind(c.BlobKey).Bind(c.Store).Bind(c.StoreKey).Bind(c.Tier).Bind(c.VerifiedAt));
         AddRows(CommitSql.InsertWanted, changes.WantedCopies, static (a, c) => a.Bind(c.BlobKey).Bind(c.Store).Bind(c.DueAt));
         AddRows(CommitSql.PostponeCopies, changes.PostponedCopies, static (a, c) => a.Bind(c.BlobKey).Bind(c.Store).Bind(c.DueAt));
@@ -181,6 +182,8 @@ internal sealed class CommitBatch
     private void AddInstances(CatalogChanges changes)
     {
         AddRows(CommitSql.InsertInstances, changes.NewInstances, static (a, i) => RowFields.BindInstance(a, i));
+        AddRows(CommitSql.RewriteInstances, changes.RewrittenInstances, static (a, i) => RowFields.BindRewritten(a.Bind(i.Row.Key).Bind(i.FromBlobKey), i.Row));
+        AddRows(CommitSql.RewriteHeaders, changes.RewrittenInstances, static (a, i) => a.Bind(i.Row.Key).Bind((long)i.Header.Encoding).Bind(i.Header.Bytes).BindSome(i.Header.Frames));
         AddRows(CommitSql.InsertHeaders, changes.NewHeaders, static (a, h) => a.Bind(h.InstanceKey).Bind((long)h.Encoding).Bind(h.Bytes).BindSome(h.Frames));
         AddRows(
             CommitSql.InsertBlocks,

@@ -28,8 +28,9 @@ internal static class CommitSql
 
     // Whoever adds the same two patients waits for us at the first, not at the second.
     public static readonly string InsertIdentifiers = Insert("patient_identifier", ["patient_id", "issuer", "patient_key", "is_primary"]) + " ORDER BY patient_id, issuer, is_primary";
-    public static readonly string InsertBlobs = Insert("blob", ["blob_key", "length", "sha256", "created_at"]);
+    public static readonly string InsertBlobs = Insert("blob", ["blob_key", "length", "sha256", "created_at", "original_length", "original_sha256"]);
     public static readonly string InsertCopies = Insert("blob_copy", ["blob_key", "store", "store_key", "tier", "verified_at"]);
+    public const string RetireBlobs = "UPDATE blob t SET retired_at = w.retired_at FROM unnest($1, $2) AS w(blob_key, retired_at) WHERE t.blob_key = w.blob_key";
     public static readonly string InsertHeaders = Insert("header", ["instance_key", "encoding", "bytes", "frames"]);
     public static readonly string InsertConflicts = Insert("conflict", ListFields.ConflictColumns.Split(", "));
     public static readonly string InsertQuarantine = Insert(
@@ -60,6 +61,14 @@ internal static class CommitSql
         + "RETURNING t.blob_key, t.store) SELECT catalog_expect('blob', ARRAY(SELECT w.blob_key FROM unnest($1, $2) AS w(blob_key, store) "
         + "WHERE NOT EXISTS (SELECT 1 FROM done d WHERE d.blob_key = w.blob_key AND d.store = w.store)))";
     public const string UpdateVerified = "UPDATE blob_copy t SET verified_at = w.verified_at FROM unnest($1, $2, $3) AS w(verified_at, blob_key, store) WHERE t.blob_key = w.blob_key AND t.store = w.store";
+
+    /// <summary>Arrays of keys, of the blobs that they are in, and of <see cref="RowFields.RewrittenColumns"/>.</summary>
+    public static readonly string RewriteInstances = Expect(
+        "instance",
+        $"UPDATE instance t SET {string.Join(", ", RowFields.RewrittenColumns.Select(c => $"{c} = w.{c}"))} FROM unnest({Numbered(RowFields.RewrittenColumns.Length + 2)}) "
+        + $"AS w(w_key, w_from, {string.Join(", ", RowFields.RewrittenColumns)}) WHERE t.instance_key = w.w_key AND t.blob_key = w.w_from RETURNING t.instance_key AS key");
+
+    public static readonly string RewriteHeaders = Update("header", "instance_key", "", ["encoding", "bytes", "frames"]);
 
     /// <summary>Arrays of losers and survivors: the losers point to their survivors, and so do their earlier losers and their studies.</summary>
     public const string Merge = "WITH w AS (SELECT * FROM unnest($1, $2) AS w(loser, survivor)), "

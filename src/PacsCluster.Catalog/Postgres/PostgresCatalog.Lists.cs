@@ -50,7 +50,7 @@ public sealed partial class PostgresCatalog
     /// <inheritdoc/>
     public async IAsyncEnumerable<BlobEntry> WalkBlobsAsync(long afterKey = 0, [EnumeratorCancellation] CancellationToken ct = default)
     {
-        const string blobs = "SELECT b.blob_key, b.length, b.sha256, b.created_at, EXISTS (SELECT 1 FROM quarantine q WHERE q.blob_key = b.blob_key)::int::bigint, "
+        const string blobs = $"SELECT b.blob_key, {ListFields.BlobColumns}, EXISTS (SELECT 1 FROM quarantine q WHERE q.blob_key = b.blob_key)::int::bigint, "
             + "EXISTS (SELECT 1 FROM rejected r WHERE r.blob_key = b.blob_key)::int::bigint "
             + "FROM blob b WHERE b.blob_key > $1 ORDER BY b.blob_key LIMIT $2";
         const string instances = $"SELECT {ListFields.LocationColumns}, i.blob_key FROM instance i {LocationJoins} WHERE i.blob_key = ANY($1) ORDER BY i.blob_offset";
@@ -58,7 +58,7 @@ public sealed partial class PostgresCatalog
         for (bool more = true; more;)
         {
             List<(BlobRow Blob, bool IsQuarantined, bool IsRejected)> page = await ReadAsync(
-                blobs, row => (new BlobRow(row.Int64(0), row.Int64(1), row.Bytes(2), row.Time(3)), row.Int64(4) == 1, row.Int64(5) == 1), ct, Number(afterKey), Number(RowsPerPage));
+                blobs, row => (ListFields.ReadBlob(row, row.Int64(0), 1), row.Int64(7) == 1, row.Int64(8) == 1), ct, Number(afterKey), Number(RowsPerPage));
             more = page.Count > 0;
             if (!more) break;
             afterKey = page[^1].Blob.Key;
@@ -68,6 +68,14 @@ public sealed partial class PostgresCatalog
                 .ToLookup(i => i.Blob, i => i.Location);
             foreach ((BlobRow blob, bool isQuarantined, bool isRejected) in page) yield return new BlobEntry(blob, [.. copies[blob.Key]], [.. within[blob.Key]], isQuarantined, isRejected);
         }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<RetiredBlob>> ListRetiredBlobsAsync(int limit, CancellationToken ct = default)
+    {
+        List<BlobRow> blobs = await ReadAsync(ListFields.Retired("$1"), row => ListFields.ReadBlob(row, row.Int64(0), 1), ct, Number(limit));
+        ILookup<long, BlobCopyRow> copies = await ReadCopiesAsync([.. blobs.Select(b => b.Key)], ct);
+        return [.. blobs.Select(b => new RetiredBlob(b, [.. copies[b.Key]]))];
     }
 
     /// <inheritdoc/>

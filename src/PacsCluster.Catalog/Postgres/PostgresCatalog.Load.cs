@@ -25,7 +25,7 @@ public sealed partial class PostgresCatalog
     private const string ClassesOfStudies = "SELECT r.study_key, i.series_key, i.sop_class_uid, count(*) FROM study s JOIN series r ON r.study_key = s.study_key "
         + "JOIN instance i ON i.series_key = r.series_key WHERE s.study_instance_uid = ANY($1) GROUP BY r.study_key, i.series_key, i.sop_class_uid ORDER BY min(i.instance_key)";
 
-    private static readonly string s_instancesByUid = $"SELECT {RowFields.InstanceColumns}, {ListFields.LocationColumns}, b.length, b.sha256, b.created_at "
+    private static readonly string s_instancesByUid = $"SELECT {RowFields.InstanceColumns}, {ListFields.LocationColumns}, {ListFields.BlobColumns} "
         + $"FROM instance i {LocationJoins} JOIN blob b ON b.blob_key = i.blob_key WHERE i.sop_instance_uid = ANY($1) ORDER BY i.instance_key";
 
     // The order of every commit: patients by key, then studies by UID.
@@ -167,7 +167,7 @@ public sealed partial class PostgresCatalog
         {
             InstanceRow instance = RowFields.ReadInstance(row, 0);
             if (!state.Instances.TryGetValue(instance.SopInstanceUid, out List<StoredInstance>? known)) state.Instances[instance.SopInstanceUid] = known = [];
-            known.Add(new StoredInstance(instance, ListFields.ReadLocation(row, locationAt), new BlobRow(instance.BlobKey, row.Int64(blobAt), row.Bytes(blobAt + 1), row.Time(blobAt + 2))));
+            known.Add(new StoredInstance(instance, ListFields.ReadLocation(row, locationAt), ListFields.ReadBlob(row, instance.BlobKey, blobAt)));
         }
         await reader.NextResultAsync(ct);
     }

@@ -186,6 +186,16 @@ internal static class Schema
             blob_key bigint NOT NULL REFERENCES blob ON DELETE CASCADE, store TEXT NOT NULL, due_at bigint NOT NULL, PRIMARY KEY (blob_key, store));
             CREATE INDEX wanted_copy_due ON wanted_copy (store, due_at);
             """) { OldestProgram = 1 },
+        // Blobs that were made of what was received (compression), and those whose place they took.
+        new("""
+            ALTER TABLE blob ADD COLUMN IF NOT EXISTS original_length bigint;
+            ALTER TABLE blob ADD COLUMN IF NOT EXISTS original_sha256 bytea;
+            ALTER TABLE blob ADD COLUMN IF NOT EXISTS retired_at bigint
+            """)
+        {
+            OldestProgram = 1,
+            Indexes = [("blob_retired", "blob (retired_at) WHERE retired_at IS NOT NULL")],
+        },
     ];
 }
 

@@ -170,8 +170,16 @@ internal static class Migrations
         CREATE INDEX wanted_copy_due ON wanted_copy (store, due_at);
         """;
 
+    /// <summary>Blobs that were made of what was received (compression), and those whose place they took.</summary>
+    private const string V6 = """
+        ALTER TABLE blob ADD COLUMN original_length INTEGER;
+        ALTER TABLE blob ADD COLUMN original_sha256 BLOB;
+        ALTER TABLE blob ADD COLUMN retired_at INTEGER;
+        CREATE INDEX blob_retired ON blob (retired_at) WHERE retired_at IS NOT NULL;
+        """;
+
     /// <summary>By version, from 1.</summary>
-    private static readonly (string Sql, Action<Database>? Fill)[] s_steps = [(V1, null), (V2, null), (V3, null), (V4, FillNameWords), (V5, null)];
+    private static readonly (string Sql, Action<Database>? Fill)[] s_steps = [(V1, null), (V2, null), (V3, null), (V4, FillNameWords), (V5, null), (V6, null)];
 
     public static int Newest => s_steps.Length;
 

@@ -140,7 +140,9 @@ public sealed partial class SqliteCatalog
     {
         foreach (BlobRow row in changes.NewBlobs)
         {
-            database.Prepare("INSERT INTO blob (blob_key, length, sha256, created_at) VALUES (?, ?, ?, ?)").Bind(row.Key).Bind(row.Length).Bind(row.Digest).Bind(row.CreatedAt).Run();
+            Statement insert = database.Prepare("INSERT INTO blob (blob_key, length, sha256, created_at, original_length, original_sha256) VALUES (?, ?, ?, ?, ?, ?)");
+            insert.Bind(row.Key).Bind(row.Length).Bind(row.Digest).Bind(row.CreatedAt).Bind(row.Original?.Length);
+            (row.Original is { } original ? insert.Bind(original.Sha256) : insert.BindNull()).Run();
         }
         // In front of the new copies: one that somebody else made meanwhile is a conflict.
         foreach (WantedCopyRow row in changes.SettledCopies)
@@ -165,6 +167,7 @@ public sealed partial class SqliteCatalog
             if (database.Prepare("UPDATE blob_copy SET store_key = ?, tier = ?, verified_at = ? WHERE blob_key = ? AND store = ? AND store_key = ?")
                 .Bind(row.StoreKey).Bind(row.Tier).Bind(row.VerifiedAt).Bind(row.BlobKey).Bind(row.Store).Bind(old).Run() == 0) throw new VersionConflictException("blob", row.BlobKey);
         }
+        foreach (BlobRow row in changes.RetiredBlobs) database.Prepare("UPDATE blob SET retired_at = ? WHERE blob_key = ?").Bind(row.RetiredAt).Bind(row.Key).Run();
         foreach (BlobCopyRow row in changes.VerifiedCopies)
         {
             database.Prepare("UPDATE blob_copy SET verified_at = ? WHERE blob_key = ? AND store = ?").Bind(row.VerifiedAt).Bind(row.BlobKey).Bind(row.Store).Run();
@@ -179,7 +182,16 @@ public sealed partial class SqliteCatalog
             Statement insert = database.Prepare("INSERT INTO header (instance_key, encoding, bytes, frames) VALUES (?, ?, ?, ?)").Bind(row.InstanceKey).Bind((long)row.Encoding).Bind(row.Bytes);
             (row.Frames.IsEmpty ? insert.BindNull() : insert.Bind(row.Frames)).Run();
         }
+        foreach ((InstanceRow row, long fromBlobKey, HeaderRow header) in changes.RewrittenInstances)
+        {
+            if (RowFields.BindRewritten(database.Prepare(s_rewriteInstance), row).Bind(row.Key).Bind(fromBlobKey).Run() == 0) throw new VersionConflictException("instance", row.Key);
+            Statement update = database.Prepare("UPDATE header SET encoding = ?, bytes = ?, frames = ? WHERE instance_key = ?").Bind((long)header.Encoding).Bind(header.Bytes);
+            (header.Frames.IsEmpty ? update.BindNull() : update.Bind(header.Frames)).Bind(row.Key).Run();
+        }
     }
+
+    private static readonly string s_rewriteInstance =
+        $"UPDATE instance SET {string.Join(", ", RowFields.RewrittenColumns.Select(c => c + " = ?"))} WHERE instance_key = ? AND blob_key = ?";
 
     private static void WriteLists(Database database, CatalogChanges changes)
     {

@@ -67,6 +67,13 @@ public sealed partial class SqliteCatalog
     }
 
     /// <inheritdoc/>
+    public ValueTask<IReadOnlyList<RetiredBlob>> ListRetiredBlobsAsync(int limit, CancellationToken ct = default) => ReadAsync<IReadOnlyList<RetiredBlob>>(
+        database => ReadRows(
+            database.Prepare(ListFields.Retired("?")).Bind(limit),
+            row => new RetiredBlob(ListFields.ReadBlob(row, row.Int64(0), 1), ReadCopies(database, row.Int64(0)))),
+        ct);
+
+    /// <inheritdoc/>
     public async IAsyncEnumerable<WrongCount> FindWrongCountsAsync([EnumeratorCancellation] CancellationToken ct = default)
     {
         long afterKey = 0;
@@ -144,8 +151,8 @@ public sealed partial class SqliteCatalog
     {
         string instances = $"SELECT {LocationColumns} FROM instance i {LocationJoins} WHERE i.blob_key = ? ORDER BY i.blob_offset";
         List<BlobRow> blobs = ReadRows(
-            database.Prepare("SELECT blob_key, length, sha256, created_at FROM blob WHERE blob_key > ? ORDER BY blob_key LIMIT ?").Bind(afterKey).Bind(RowsPerPage),
-            row => new BlobRow(row.Int64(0), row.Int64(1), row.Bytes(2), row.Time(3)));
+            database.Prepare($"SELECT b.blob_key, {ListFields.BlobColumns} FROM blob b WHERE b.blob_key > ? ORDER BY b.blob_key LIMIT ?").Bind(afterKey).Bind(RowsPerPage),
+            row => ListFields.ReadBlob(row, row.Int64(0), 1));
         return [.. blobs.Select(blob => new BlobEntry(
             blob,
             ReadCopies(database, blob.Key),

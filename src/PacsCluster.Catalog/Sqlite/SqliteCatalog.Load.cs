@@ -15,7 +15,7 @@ public sealed partial class SqliteCatalog
 
     private static readonly string s_otherIdentifiers = "SELECT n.patient_id, n.issuer FROM patient_identifier n WHERE n.patient_key = ? AND n.is_primary = 0";
 
-    private static readonly string s_instanceByUid = $"SELECT {RowFields.InstanceColumns}, {LocationColumns}, b.length, b.sha256, b.created_at "
+    private static readonly string s_instanceByUid = $"SELECT {RowFields.InstanceColumns}, {LocationColumns}, {ListFields.BlobColumns} "
         + $"FROM instance i {LocationJoins} CROSS JOIN blob b ON b.blob_key = i.blob_key WHERE i.sop_instance_uid = ? ORDER BY i.instance_key";
 
     async ValueTask<LoadedState> ICatalogWriter.LoadAsync(LoadRequest request, CancellationToken ct)
@@ -83,7 +83,7 @@ public sealed partial class SqliteCatalog
             int at = RowFields.Count(RowFields.InstanceColumns);
             InstanceLocation location = ListFields.ReadLocation(row, at);
             at += RowFields.Count(ListFields.LocationColumns);
-            known.Add(new StoredInstance(instance, location, new BlobRow(instance.BlobKey, row.Int64(at), row.Bytes(at + 1), row.Time(at + 2))));
+            known.Add(new StoredInstance(instance, location, ListFields.ReadBlob(row, instance.BlobKey, at)));
         }
     }
 }

@@ -7,6 +7,8 @@ public static class Events
     public const string InstanceStored = "instance-stored";
     /// <summary>An instance took the place of one with its UID.</summary>
     public const string InstanceReplaced = "instance-replaced";
+    /// <summary>An instance lies compressed from now on; nothing of it was lost. Payload: <c>{"from":"transfer syntax UID","to":"…","bytesBefore":number,"bytesAfter":number}</c>.</summary>
+    public const string InstanceCompressed = "instance-compressed";
     /// <summary>A deleted instance is back.</summary>
     public const string InstanceRestored = "instance-restored";
     /// <summary>A study was quiet long enough, or was said to be complete. Comes again when more was stored into it since.</summary>

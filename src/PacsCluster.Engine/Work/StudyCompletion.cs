@@ -41,7 +41,7 @@ public sealed class StudyCompletion
             if (await _catalog.GetContentAsync(studyInstanceUid, null, cancellationToken) is not { } content) return false;
             try
             {
-                await CompleteAsync(content, changes => changes.CancelledReminders.Add(ReminderOf(studyInstanceUid, default).Id), cancellationToken);
+                await CompleteAsync(content, changes => changes.CancelledReminders.Add(ReminderOf(studyInstanceUid, default).Id), thenCompress: true, cancellationToken);
                 return true;
             }
             catch (VersionConflictException) when (attempt < Attempts)
@@ -58,7 +58,7 @@ public sealed class StudyCompletion
         if (quietAt > _time.GetUtcNow()) return ReminderResult.At(quietAt);
         try
         {
-            await CompleteAsync(content, changes => Reminders.Settle(changes, reminder, ReminderResult.Done), ct);
+            await CompleteAsync(content, changes => Reminders.Settle(changes, reminder, ReminderResult.Done), thenCompress: true, ct);
             return ReminderResult.Settled;
         }
         catch (VersionConflictException)
@@ -68,7 +68,16 @@ public sealed class StudyCompletion
         }
     }
 
-    private async Task CompleteAsync(StudyContent content, Action<CatalogChanges> end, CancellationToken ct)
+    /// <summary>Packs what the compression of a complete study has taken out, and ends its reminder with it; false when the study is not there or receives again.</summary>
+    /// <exception cref="VersionConflictException">It was written to meanwhile.</exception>
+    internal async Task<bool> RepackAsync(string studyInstanceUid, Action<CatalogChanges> end, CancellationToken ct)
+    {
+        if (await _catalog.GetContentAsync(studyInstanceUid, null, ct) is not { Study.Status: StudyStatus.Complete } content) return false;
+        await CompleteAsync(content, end, thenCompress: false, ct);
+        return true;
+    }
+
+    private async Task CompleteAsync(StudyContent content, Action<CatalogChanges> end, bool thenCompress, CancellationToken ct)
     {
         StudyRow study = content.Study;
         string bulkDataBase = _bulkDataBase();
@@ -92,6 +101,7 @@ public sealed class StudyCompletion
         bool isNews = study.Status != StudyStatus.Complete;
         if (isNews || changes.MetadataBlocks.Count > 0) changes.ChangedStudies.Add(study with { Status = StudyStatus.Complete });
         if (isNews) changes.Outbox.Add(new OutboxRow { Kind = Events.StudyCompleted, StudyInstanceUid = study.StudyInstanceUid, CreatedAt = _time.GetUtcNow() });
+        if (thenCompress && _options.Compression.Rules.Count > 0) changes.Reminders.Add(StudyCompression.ReminderOf(study.StudyInstanceUid, _time.GetUtcNow()));
         end(changes);
         await _writer.CommitAsync(changes, ct);
         if (isNews) Log.StudyCompleted(_logger, study.StudyInstanceUid, study.SeriesCount, study.InstanceCount);

@@ -24,6 +24,9 @@ internal sealed record CodecLibrary(string Name, string Title, string FileName, 
     /// <summary>Takes the libraries from a folder instead of where the system has them; before the first use, for the whole process.</summary>
     public static void LoadFrom(string? folder) => s_folder = folder;
 
+    /// <summary>Where <see cref="LoadFrom"/> says; null for where the system has them.</summary>
+    public static string? Folder => s_folder;
+
     /// <summary>Loads the library if that was not done.</summary>
     /// <exception cref="ImagingException">LibraryMissing, with the package's name.</exception>
     public void Require()

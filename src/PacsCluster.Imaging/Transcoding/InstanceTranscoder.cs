@@ -88,31 +88,11 @@ public static class InstanceTranscoder
 
         public static async ValueTask<Transcoding> BeginAsync(Stream dataSet, TransferSyntax stored, TransferSyntax target, FrameCodecs codecs, EncodeOptions options, CancellationToken ct)
         {
-            (DataSet header, ForwardReader reader, bool hasPixels) = await ReadHeaderAsync(dataSet, ct);
+            (DataSet header, ForwardReader reader, bool hasPixels) = await ForwardReader.ReadHeaderAsync(dataSet, ct);
             StoredFrames? frames = hasPixels ? await StoredFrames.OpenAsync(reader, header, stored.Uid, codecs.Options.FrameMaxBytes, ct) : null;
             var work = new Transcoding(reader, header, frames, stored, target, codecs, options);
             if (frames is not null) await work.StartAsync(ct);
             return work;
-        }
-
-        /// <summary>Everything up to the pixel data, and a reader that stands there.</summary>
-        private static async ValueTask<(DataSet Header, ForwardReader Reader, bool HasPixels)> ReadHeaderAsync(Stream dataSet, CancellationToken ct)
-        {
-            using var push = new PushReader(TransferSyntax.ExplicitVRLittleEndian);
-            byte[] bytes = new byte[ReadBytes];
-            int read = 0;
-            while (push.PixelDataOffset < 0)
-            {
-                if (read == bytes.Length) Array.Resize(ref bytes, checked(bytes.Length * 2));
-                int count = await dataSet.ReadAsync(bytes.AsMemory(read), ct);
-                if (count == 0) break;
-                push.Feed(bytes.AsSpan(read, count));
-                read += count;
-            }
-            bool hasPixels = push.PixelDataOffset >= 0;
-            if (!hasPixels) push.Complete();
-            int end = hasPixels ? (int)push.PixelDataOffset : read;
-            return (DataSet.Read(bytes.AsMemory(0, end), TransferSyntax.ExplicitVRLittleEndian), new ForwardReader(dataSet, bytes.AsMemory(end, read - end)), hasPixels);
         }
 
         private async ValueTask StartAsync(CancellationToken ct)

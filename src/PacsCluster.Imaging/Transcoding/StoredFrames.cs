@@ -40,6 +40,9 @@ internal sealed class StoredFrames
 
     private bool IsEncapsulated { get; set; }
 
+    /// <summary>Bytes of native pixel data that were not asked for yet.</summary>
+    public long NativeLeft => _nativeLeft;
+
     /// <summary>Reads the header of the pixel data element, and the Basic Offset Table.</summary>
     /// <param name="reader">Stands at the pixel data's tag.</param>
     /// <param name="header">Everything before it.</param>

@@ -42,6 +42,36 @@ public sealed class RendererTests
         Assert.Equal([0, 0, 255, 0], Render(image, frame));
     }
 
+    [Theory]
+    // PS3.3-2001 C.7.6.3.1.2: the retired interpretations, by colours whose values the definitions give.
+    [InlineData("YBR_PARTIAL_422", new byte[] { 16, 128, 128 }, new byte[] { 0, 0, 0 })]
+    [InlineData("YBR_PARTIAL_422", new byte[] { 235, 128, 128 }, new byte[] { 255, 255, 255 })]
+    [InlineData("YBR_PARTIAL_420", new byte[] { 81, 90, 240 }, new byte[] { 254, 0, 0 })]
+    [InlineData("HSV", new byte[] { 0, 255, 255 }, new byte[] { 255, 0, 0 })]
+    [InlineData("HSV", new byte[] { 128, 255, 200 }, new byte[] { 0, 200, 200 })]
+    [InlineData("HSV", new byte[] { 77, 0, 90 }, new byte[] { 90, 90, 90 })]
+    [InlineData("CMYK", new byte[] { 255, 0, 0, 0 }, new byte[] { 0, 255, 255 })]
+    [InlineData("CMYK", new byte[] { 0, 0, 0, 155 }, new byte[] { 100, 100, 100 })]
+    [InlineData("ARGB", new byte[] { 0, 10, 20, 30 }, new byte[] { 10, 20, 30 })]
+    [InlineData("ARGB", new byte[] { 2, 10, 20, 30 }, new byte[] { 0, 0, 255 })]
+    public void Retired_colours_are_shown_too(string photometric, byte[] pixel, byte[] colour)
+    {
+        var image = new DataSet();
+        image.Set(Tags.Rows, 1);
+        image.Set(Tags.Columns, 1);
+        image.Set(Tags.BitsAllocated, 8);
+        image.Set(Tags.SamplesPerPixel, pixel.Length);
+        image.Set(Tags.PhotometricInterpretation, photometric);
+        foreach ((uint channel, byte third) in new[] { (1u, (byte)0), (2u, (byte)0), (3u, (byte)255) })
+        {
+            // Three entries of 16 bits: black, black, and blue.
+            image.Set(new Tag(0x0028_1100 + channel), "3\\0\\16", VR.US);
+            image.SetRaw(new Tag(0x0028_1200 + channel), VR.OW, new byte[] { 0, 0, 0, 0, third, third });
+        }
+        var frame = new DecodedFrame(FrameFormat.Read(image) with { Photometric = PhotometricTerms.Parse(photometric) }, pixel);
+        Assert.Equal(colour, Renderer.Render(image, 0, frame, new RenderRequest()).Pixels.ToArray());
+    }
+
     [Fact]
     public void Monochrome1_and_inverse_are_one_inversion()
     {
