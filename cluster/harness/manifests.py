@@ -31,8 +31,9 @@ def option_names(value, prefix=""):
 
 
 def unknown_options(text, where):
-    known = options_of_product()
-    return ["%s: there is no option %s" % (where, name) for name in sorted(set(option_names(json.loads(text)))) if name not in known]
+    # A name that the operator chooses, of a store or an AE title, stands for any.
+    known = [re.compile(re.escape(name).replace(r"\*", "[^:]+") + "$") for name in options_of_product()]
+    return ["%s: there is no option %s" % (where, name) for name in sorted(set(option_names(json.loads(text)))) if not any(one.match(name) for one in known)]
 
 
 def kubernetes():

@@ -93,7 +93,8 @@ public sealed class OptionsTests
             ("Blobs:Files:site-files:Folder", "/srv/blobs"), ("Engine:Policy:Copies", "site-files,cloud"), ("Engine:CallingAETitles:CT1:LaterCopies:0", "bucket"));
         Assert.Equal(["files", "site-files", "cloud", "bucket"], options.Blobs.Names());
         Assert.Equal(["site-files", "cloud"], options.Engine.Policy.Copies);
-        Assert.Equal((["site-files", "cloud"], ["bucket"]), (options.Engine.PolicyFor("CT1").Copies, options.Engine.PolicyFor("CT1").LaterCopies));
+        Assert.Equal(["site-files", "cloud"], options.Engine.PolicyFor("CT1").Copies);
+        Assert.Equal(["bucket"], options.Engine.PolicyFor("CT1").LaterCopies);
         Assert.Equal(["files"], Read().Blobs.Names());
         Assert.Empty(Read().Engine.Policy.Copies);
     }
