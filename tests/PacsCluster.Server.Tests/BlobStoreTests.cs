@@ -27,7 +27,7 @@ public sealed partial class BlobStoreTests(BlobServers servers) : IClassFixture<
             Assert.Equal(0, await server.StopAsync());
         }
         Assert.Equal(Instances, await CountAsync(azure));
-        Assert.Empty(BlobFiles(folder));
+        Assert.Empty(Blobs(folder));
         await ExpectCleanAsync(folder, $"read {Instances} blobs");
     }
 
@@ -87,22 +87,22 @@ public sealed partial class BlobStoreTests(BlobServers servers) : IClassFixture<
             limit.CancelAfter(TimeSpan.FromSeconds(60));
             while (Copied().Matches(server.Output).Sum(m => int.Parse(m.Groups[1].Value)) < Instances) await Task.Delay(50, limit.Token);
             Assert.Equal(Instances, await CountAsync(azure));
-            string[] files = BlobFiles(folder);
-            Assert.Equal(Instances, files.Length);
-            foreach (string lost in files.Take(Instances - 1)) File.Delete(lost);
-            await File.WriteAllTextAsync(files[^1], "not what was stored", Ct);
+            List<StoredBlob> blobs = Blobs(folder);
+            Assert.Equal(Instances, blobs.Count);
+            foreach (StoredBlob lost in blobs.Take(Instances - 1)) lost.Remove();
             await ExpectBackAsync(server, folder, study, sent);
+            blobs[^1].Damage();
             Assert.Equal(0, await server.StopAsync());
         }
         ToolResult verified = await RunningServer.RunAsync("verify", "--data", folder.At("data"));
         Assert.Equal(1, verified.ExitCode);
         Assert.Contains($"{Instances - 1} × BlobMissing", verified.Output, StringComparison.Ordinal);
-        Assert.Contains("1 × WrongLength", verified.Output, StringComparison.Ordinal);
+        Assert.Contains("1 × WrongDigest", verified.Output, StringComparison.Ordinal);
         ToolResult repaired = await RunningServer.RunAsync("verify", "--data", folder.At("data"), "--repair");
         Assert.True(repaired.ExitCode == 0, repaired.Output);
         Assert.Contains($"{Instances} copies repaired", repaired.Output, StringComparison.Ordinal);
         await ExpectCleanAsync(folder, "clean");
-        Assert.Equal(Instances, BlobFiles(folder).Length);
+        Assert.Equal(Instances, Blobs(folder).Count);
     }
 
     [Fact]
@@ -146,7 +146,7 @@ public sealed partial class BlobStoreTests(BlobServers servers) : IClassFixture<
             await ExpectBackAsync(server, folder, study, sent);
         }
         await ExpectCleanAsync(folder, $"read {Instances} blobs");
-        Assert.Equal((Instances, Instances), (BlobFiles(folder).Length, await CountAsync(azure)));
+        Assert.Equal((Instances, Instances), (Blobs(folder).Count, await CountAsync(azure)));
     }
 
     [GeneratedRegex("([0-9]+) copies made in store azure")]
@@ -205,6 +205,5 @@ public sealed partial class BlobStoreTests(BlobServers servers) : IClassFixture<
         Assert.Contains(says, verified.Output, StringComparison.Ordinal);
     }
 
-    private static string[] BlobFiles(TempFolder folder) =>
-        [.. Directory.EnumerateFiles(folder.At("data", "blobs"), "*", SearchOption.AllDirectories).Where(f => Path.GetFileName(f).Length == 32)];
+    private static List<StoredBlob> Blobs(TempFolder folder) => StoredBlob.In(folder.At("data", "blobs"));
 }

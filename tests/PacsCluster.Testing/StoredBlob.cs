@@ -14,7 +14,9 @@ public sealed record StoredBlob(string Path, long Offset, long Length)
     public static List<StoredBlob> In(string folder)
     {
         List<StoredBlob> found = [];
-        foreach (string path in Directory.EnumerateFiles(System.IO.Path.Combine(folder, "packs"), "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+        string packs = System.IO.Path.Combine(folder, "packs");
+        if (!Directory.Exists(packs)) return found;
+        foreach (string path in Directory.EnumerateFiles(packs, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
         {
             byte[] pack = File.ReadAllBytes(path);
             for (int at = 0; at + HeaderBytes <= pack.Length; at += BlockBytes)

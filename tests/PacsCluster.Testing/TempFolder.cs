@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 
@@ -22,11 +23,17 @@ public sealed class TempFolder : IDisposable
 /// <summary>Ports of loopback.</summary>
 public static class FreePort
 {
-    /// <summary>A TCP port that nobody listened on a moment ago.</summary>
+    private static readonly ConcurrentDictionary<int, bool> s_given = new();
+
+    /// <summary>A TCP port that nobody listened on a moment ago, and that was not given before.</summary>
     public static int Next()
     {
-        using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        probe.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)probe.LocalEndPoint!).Port;
+        while (true)
+        {
+            using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            probe.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+            int port = ((IPEndPoint)probe.LocalEndPoint!).Port;
+            if (s_given.TryAdd(port, true)) return port;
+        }
     }
 }

@@ -7,7 +7,7 @@ namespace PacsCluster.Engine;
 /// <summary>Copies blobs from store to store.</summary>
 internal static class BlobTransfer
 {
-    private const int BufferBytes = 256 * 1024;
+    private const int BufferBytes = 1024 * 1024;
 
     /// <summary>Copies a blob, with its digest recomputed on the way: bytes that are not those of the row never get into another store.</summary>
     /// <returns>The key of the durable copy; or null, and why the source did not have the blob's bytes.</returns>
@@ -29,26 +29,35 @@ internal static class BlobTransfer
             }
             if (stream.Length != blob.Length) return (null, new InvalidDataException($"blob {source.Key} of store '{source.Store.Name}' has {stream.Length} bytes, not {blob.Length}"));
             using BlobDigest digest = BlobDigest.Like(blob.Digest.Span);
-            await using BlobWriter writer = await target.CreateAsync(ct);
-            while (true)
+            BlobWriter? writer = null;
+            try
             {
-                int read;
-                try
+                while (true)
                 {
-                    read = await stream.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, ct);
+                    int read;
+                    try
+                    {
+                        read = await stream.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, ct);
+                    }
+                    catch (Exception fault) when (IsOfSource(fault))
+                    {
+                        return (null, fault);
+                    }
+                    digest.Append(buffer.AsSpan(0, read));
+                    // All of it at once, as a store keeps a small blob best.
+                    if (writer is null && read < buffer.Length) writer = await target.CreateWholeAsync(buffer.AsMemory(0, read), ct);
+                    else if (read > 0) await (writer ??= await target.CreateAsync(ct)).WriteAsync(buffer.AsMemory(0, read), ct);
+                    if (read < buffer.Length) break;
                 }
-                catch (Exception fault) when (IsOfSource(fault))
-                {
-                    return (null, fault);
-                }
-                if (read == 0) break;
-                digest.Append(buffer.AsSpan(0, read));
-                await writer.WriteAsync(buffer.AsMemory(0, read), ct);
+                writer!.BeginCommit();
+                if (!digest.End().AsSpan().SequenceEqual(blob.Digest.Span)) return (null, new InvalidDataException($"blob {source.Key} of store '{source.Store.Name}' has not the digest that was stored"));
+                await writer.CommitAsync(ct);
+                return (writer.Key, null);
             }
-            writer.BeginCommit();
-            if (!digest.End().AsSpan().SequenceEqual(blob.Digest.Span)) return (null, new InvalidDataException($"blob {source.Key} of store '{source.Store.Name}' has not the digest that was stored"));
-            await writer.CommitAsync(ct);
-            return (writer.Key, null);
+            finally
+            {
+                if (writer is not null) await writer.DisposeAsync();
+            }
         }
         finally
         {
