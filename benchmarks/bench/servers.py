@@ -50,11 +50,15 @@ class Watch(threading.Thread):
             return 0
 
     def children(self):
+        """Of all its threads: each lists the processes that it started itself."""
+        found = []
         try:
-            with open("/proc/%d/task/%d/children" % (self.pid, self.pid)) as file:
-                return [int(pid) for pid in file.read().split()]
+            for task in os.listdir("/proc/%d/task" % self.pid):
+                with open("/proc/%d/task/%s/children" % (self.pid, task)) as file:
+                    found += [int(pid) for pid in file.read().split()]
         except OSError:
-            return []
+            pass
+        return found
 
     def run(self):
         while not self.ended.wait(0.02):
