@@ -5,6 +5,10 @@ namespace PacsCluster.Blobs;
 
 public sealed partial class FileBlobStore
 {
+    /// <summary>A pack is written for so long after it was begun, and one without blobs is deleted when nothing was written into it for the longer time: on NFS nobody sees a
+    /// writer's lock.</summary>
+    private static readonly TimeSpan s_packLife = TimeSpan.FromHours(12), s_emptyPackMinAge = TimeSpan.FromHours(24);
+
     private readonly Lock _packLock = new();
     private readonly Pack?[] _packs;
 
@@ -38,11 +42,11 @@ public sealed partial class FileBlobStore
             ref Pack? pack = ref _packs[Thread.GetCurrentProcessorId() % _packs.Length];
             if (pack is not null)
             {
-                if (pack.TryReserve(length, _options.PackMaxBytes, out string key, out long offset)) return new PackedWriter(this, pack, key, offset, length);
+                if (_time.GetElapsedTime(pack.Began) < s_packLife && pack.TryReserve(length, _options.PackMaxBytes, out string key, out long offset)) return new PackedWriter(this, pack, key, offset, length);
                 pack.Release();
                 pack = null;
             }
-            pack = Pack.Create(_options.Folder);
+            pack = Pack.Create(_options.Folder, _time.GetTimestamp());
             return pack.TryReserve(length, _options.PackMaxBytes, out string first, out long start)
                 ? new PackedWriter(this, pack, first, start, length)
                 : throw new IOException("a new pack takes no blob");
@@ -120,7 +124,7 @@ public sealed partial class FileBlobStore
         string path = Pack.PathOf(_options.Folder, id);
         try
         {
-            if (_time.GetUtcNow() - File.GetLastWriteTimeUtc(path) >= s_temporaryMinAge) Pack.DeleteEmpty(path, id);
+            if (_time.GetUtcNow() - File.GetLastWriteTimeUtc(path) >= s_emptyPackMinAge) Pack.DeleteEmpty(path, id);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -30,10 +30,13 @@ internal sealed class Pack
     private bool _isFlushing;
     private IOException? _fault;
 
-    private Pack(string id, SafeFileHandle file) => (Id, _file) = (id, file);
+    private Pack(string id, SafeFileHandle file, long began) => (Id, _file, Began) = (id, file, began);
 
     /// <summary>First 24 characters of its blobs' keys: <c>p</c>, which no other key begins with, and 92 random bits.</summary>
     public string Id { get; }
+
+    /// <summary>Timestamp of its making.</summary>
+    public long Began { get; }
 
     private static ReadOnlySpan<byte> Live => "PACSBLB1"u8;
 
@@ -58,12 +61,12 @@ internal sealed class Pack
 
     /// <summary>Begins a pack in a folder that durably has its name afterwards.</summary>
     /// <exception cref="IOException">The file system refuses.</exception>
-    public static Pack Create(string folder)
+    public static Pack Create(string folder, long now)
     {
         string id = "p" + RandomNumberGenerator.GetHexString(IdLength - 1, lowercase: true), path = PathOf(folder, id), inner = Path.GetDirectoryName(path)!;
         Directory.CreateDirectory(inner);
         // Shared is a lock too (flock): who wants to delete the file asks for it alone.
-        var pack = new Pack(id, File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete));
+        var pack = new Pack(id, File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete), now);
         try
         {
             // Also the outer ones when they were there already: who made them may have died before flushing.

@@ -160,15 +160,29 @@ public sealed class FileBlobStoreTests : BlobStoreConformance
         string key = await PutWholeAsync(Store, Noise(1000));
         string pack = Assert.Single(Directory.EnumerateFiles(Path.Combine(Root, "packs"), "*", SearchOption.AllDirectories));
         await Store.DeleteAsync(key, Ct);
-        _time.Shift = TimeSpan.FromMinutes(5);
+        _time.Shift = TimeSpan.FromHours(25);
         Assert.Empty(await ListAsync(Store));
-        Assert.True(File.Exists(pack), "its writer may go on with it");
+        Assert.True(File.Exists(pack), "its writer has it open");
+        _time.Shift = TimeSpan.FromHours(23);
         await Store.DisposeAsync();
         await using IBlobStore again = await ReopenAsync();
+        Assert.Empty(await ListAsync(again));
+        Assert.True(File.Exists(pack), "where locks are not seen, a writer may still have it");
+        _time.Shift = TimeSpan.FromHours(25);
         Assert.Empty(await ListAsync(again));
         Assert.False(File.Exists(pack));
         Assert.Null(await again.StatAsync(key, Ct));
         await again.DeleteAsync(key, Ct);
+    }
+
+    [Fact]
+    public async Task A_pack_of_half_a_day_gets_no_more_blobs()
+    {
+        string first = await PutWholeAsync(Store, Noise(1000));
+        _time.Shift = TimeSpan.FromHours(13);
+        string later = await PutWholeAsync(Store, Noise(1000, 2));
+        Assert.NotEqual(first[..24], later[..24]);
+        Assert.Equal(Noise(1000), await GetAsync(Store, first));
     }
 
     [Fact]
@@ -215,5 +229,7 @@ public sealed class FileBlobStoreTests : BlobStoreConformance
         public TimeSpan Shift { get; set; }
 
         public override DateTimeOffset GetUtcNow() => System.GetUtcNow() + Shift;
+
+        public override long GetTimestamp() => System.GetTimestamp() + (long)(Shift.TotalSeconds * System.TimestampFrequency);
     }
 }
