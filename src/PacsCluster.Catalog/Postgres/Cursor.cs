@@ -22,7 +22,7 @@ internal sealed class Cursor<T> : IAsyncDisposable
     public bool IsAtEnd { get; private set; }
 
     /// <summary>Starts the query and reads the first page.</summary>
-    public static async Task<Cursor<T>> OpenAsync(NpgsqlDataSource pool, string sql, IEnumerable<NpgsqlParameter> parameters, Func<IRow, T?> read, int pageSize, CancellationToken ct)
+    public static async Task<Cursor<T>> OpenAsync(NpgsqlDataSource pool, string sql, IEnumerable<NpgsqlParameter> parameters, bool isPrepared, Func<IRow, T?> read, int pageSize, CancellationToken ct)
     {
         NpgsqlConnection connection = await pool.OpenConnectionAsync(ct);
         // Rows may come for as long as the peer takes them: no limit of time but the caller's.
@@ -31,6 +31,7 @@ internal sealed class Cursor<T> : IAsyncDisposable
         var cursor = new Cursor<T>(connection, command, read, pageSize);
         try
         {
+            if (isPrepared) await command.PrepareAsync(ct);
             cursor._reader = await command.ExecuteReaderAsync(ct);
             await cursor.NextAsync(ct);
             return cursor;

@@ -39,7 +39,7 @@ public sealed partial class PostgresCatalog
         if (narrow.Count == 0) return AsyncEnumerable.Empty<T>();
         string sql = $"SELECT {ListFields.LocationColumns}{moreColumns} FROM instance i {LocationJoins}{moreJoins} WHERE {string.Join(" AND ", narrow)} "
             + "ORDER BY s.study_key, r.series_key, i.instance_number NULLS FIRST, i.instance_key";
-        return StreamAsync(sql, parameters, read, ct);
+        return StreamAsync(sql, parameters, isPrepared: false, read, ct);
 
         void Narrow(string column, IReadOnlyCollection<string> uids)
         {

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Npgsql;
 using PacsCluster.Catalog.Postgres;
@@ -12,8 +13,24 @@ public sealed partial class PostgresCatalog
     /// <summary>Answers that are tried to be had as one page, and passed over before it.</summary>
     private const int PageMax = 1000;
 
-    /// <summary>Rows looked at again for each answer wanted: most do, since SQL selects by all but the bounds of components.</summary>
+    /// <summary>How many rows more than answers are asked for at first, of a search whose rows are looked at again: most rows do, since SQL selects by all but the bounds of components.</summary>
+    private const int CandidatesAtFirst = 16;
+
+    /// <summary>Rows for each answer wanted, when those were too few.</summary>
     private const int CandidatesPerMatch = 4;
+
+    /// <summary>Up to so many series of the modalities asked for, the search may go by them; beyond, by the studies.</summary>
+    private const int RareSeries = 2000;
+
+    private const int ModalitiesMax = 1000;
+
+    /// <summary>Texts of searches that are prepared on each connection.</summary>
+    private const int PreparedMax = 64;
+
+    private static readonly TimeSpan s_modalityCountIsGood = TimeSpan.FromMinutes(5);
+
+    private readonly ConcurrentDictionary<string, (int Count, long CountedAt)> _seriesOfModality = [];
+    private readonly ConcurrentDictionary<string, bool> _prepared = [];
 
     /// <inheritdoc/>
     public async IAsyncEnumerable<SearchRow> SearchAsync(SearchRequest request, [EnumeratorCancellation] CancellationToken ct = default)
@@ -21,13 +38,14 @@ public sealed partial class PostgresCatalog
         int passOver = request.Offset;
         int left = request.Limit ?? int.MaxValue;
         if (left <= 0) yield break;
-        if (await FirstMatchesAsync(request, ct) is { } first)
+        bool isModalityRare = await IsModalityRareAsync(request, ct);
+        if (await FirstMatchesAsync(request, isModalityRare, ct) is { } first)
         {
             foreach (SearchRow row in first.Skip(passOver).Take(left)) yield return row;
             yield break;
         }
-        (string sql, List<object> values) = SearchSql.Build(request, SqlDialect.Postgres);
-        await foreach (SearchRow row in StreamAsync(sql, [.. values.Select(Parameter)], new SearchReader(request).Read, ct))
+        (string sql, List<object> values) = SearchSql.Build(request, SqlDialect.Postgres, isModalityRare);
+        await foreach (SearchRow row in StreamAsync(sql, [.. values.Select(Parameter)], IsPrepared(request, sql), new SearchReader(request).Read, ct))
         {
             if (passOver-- > 0) continue;
             yield return row;
@@ -36,17 +54,20 @@ public sealed partial class PostgresCatalog
     }
 
     /// <summary>A page of a search whose rows are looked at again. No LIMIT can say how many of them will do, and without one PostgreSQL sorts every match there is before it
-    /// gives the first. So a bounded number is asked for, which it takes in the order of an index; null when too few of them did, and for searches that this does not help.</summary>
-    private async ValueTask<List<SearchRow>?> FirstMatchesAsync(SearchRequest request, CancellationToken ct)
+    /// gives the first. So a bounded number is asked for, which it takes in the order of an index, then a larger one; null when too few of them did, and for searches that have no such rows.</summary>
+    private async ValueTask<List<SearchRow>?> FirstMatchesAsync(SearchRequest request, bool isModalityRare, CancellationToken ct)
     {
-        if (request.Limit is not { } limit || limit > PageMax || request.Offset > PageMax || (request.Order == SearchOrder.None && request.Sort.Count == 0)) return null;
+        if (request.Limit is not { } limit || limit > PageMax || request.Offset > PageMax) return null;
         if (!request.Conditions.Any(c => c.NeedsCheck)) return null;
         int wanted = request.Offset + limit;
-        int candidates = (CandidatesPerMatch * wanted) + RowsReadAhead;
-        (string sql, List<object> values) = SearchSql.Build(request, SqlDialect.Postgres, candidates: candidates);
-        List<SearchRow?> rows = await ReadAsync(sql, new SearchReader(request).Read, ct, [.. values.Select(Parameter)]);
-        List<SearchRow> matches = [.. rows.OfType<SearchRow>()];
-        return matches.Count >= wanted || rows.Count < candidates ? matches : null;
+        foreach (int candidates in (int[])[wanted + CandidatesAtFirst, (CandidatesPerMatch * wanted) + RowsReadAhead])
+        {
+            (string sql, List<object> values) = SearchSql.Build(request, SqlDialect.Postgres, isModalityRare, candidates);
+            List<SearchRow?> rows = await ReadAsync(sql, new SearchReader(request).Read, ct, [.. values.Select(Parameter)]);
+            List<SearchRow> matches = [.. rows.OfType<SearchRow>()];
+            if (matches.Count >= wanted || rows.Count < candidates) return matches;
+        }
+        return null;
     }
 
     /// <inheritdoc/>
@@ -54,15 +75,46 @@ public sealed partial class PostgresCatalog
     {
         SearchRequest counted = request.ToCounted(upTo);
         if (counted.Conditions.Any(c => c.NeedsCheck)) return await SearchAsync(counted, ct).CountAsync(ct);
-        (string sql, List<object> values) = SearchSql.Build(counted, SqlDialect.Postgres);
-        return (await ReadAsync($"SELECT count(*) FROM ({sql}) AS found", row => row.Int32(0), ct, [.. values.Select(Parameter)]))[0];
+        (string sql, List<object> values) = SearchSql.Build(counted, SqlDialect.Postgres, await IsModalityRareAsync(counted, ct));
+        bool isPrepared = IsPrepared(counted, sql);
+        return await _server.RunAsync(
+            _server.Readers,
+            async (connection, token) =>
+            {
+                await using var command = new NpgsqlCommand($"SELECT count(*) FROM ({sql}) AS found", connection);
+                foreach (object value in values) command.Parameters.Add(Parameter(value));
+                if (isPrepared) await command.PrepareAsync(token);
+                return checked((int)(long)(await command.ExecuteScalarAsync(token))!);
+            },
+            ct);
     }
 
     /// <summary>What PostgreSQL would do for a search; for the tests that hold the plans.</summary>
-    internal ValueTask<List<string>> ExplainAsync(SearchRequest request, bool analyze, CancellationToken ct)
+    internal async ValueTask<List<string>> ExplainAsync(SearchRequest request, bool analyze, CancellationToken ct)
     {
-        (string sql, List<object> values) = SearchSql.Build(request, SqlDialect.Postgres);
-        return ReadAsync($"EXPLAIN ({(analyze ? "ANALYZE, BUFFERS" : "COSTS OFF")}) {sql}", row => row.Text(0), ct, [.. values.Select(Parameter)]);
+        (string sql, List<object> values) = SearchSql.Build(request, SqlDialect.Postgres, await IsModalityRareAsync(request, ct));
+        return await ReadAsync($"EXPLAIN ({(analyze ? "ANALYZE, BUFFERS" : "COSTS OFF")}) {sql}", row => row.Text(0), ct, [.. values.Select(Parameter)]);
+    }
+
+    /// <summary>Whether so few series have the modalities asked for that their index finds the studies; else the studies are looked at one after the other.</summary>
+    private async ValueTask<bool> IsModalityRareAsync(SearchRequest request, CancellationToken ct)
+    {
+        if (request.Conditions.FirstOrDefault(c => c.Key.Special == SpecialKey.ModalitiesInStudy && c.Kind == MatchKind.Any) is not { } modality) return false;
+        int found = 0;
+        foreach (string value in modality.Values)
+        {
+            long now = _time.GetTimestamp();
+            if (!_seriesOfModality.TryGetValue(value, out (int Count, long CountedAt) known) || _time.GetElapsedTime(known.CountedAt, now) > s_modalityCountIsGood)
+            {
+                int count = (await ReadAsync($"SELECT count(*) FROM (SELECT 1 FROM series WHERE modality = $1 LIMIT {RareSeries}) AS found", row => row.Int32(0), ct, [Text(value)]))[0];
+                // Values come from outside.
+                if (_seriesOfModality.Count >= ModalitiesMax) _seriesOfModality.Clear();
+                _seriesOfModality[value] = known = (count, now);
+            }
+            found += known.Count;
+            if (found >= RareSeries) return false;
+        }
+        return true;
     }
 
     private static NpgsqlParameter Parameter(object value) => value switch
@@ -73,14 +125,21 @@ public sealed partial class PostgresCatalog
         _ => Texts((string[])value),
     };
 
-    /// <summary>Streams the rows of one query. It is not prepared: the plan is made for the values, since a name of one letter and a whole name want different ones.
-    /// The connection is this query's until the end, or until the caller stops.</summary>
-    private async IAsyncEnumerable<T> StreamAsync<T>(string sql, IReadOnlyList<NpgsqlParameter> parameters, Func<IRow, T?> read, [EnumeratorCancellation] CancellationToken ct)
+    /// <summary>Searches by an identifier are prepared: planning takes longer than they do. All others are planned for their values, since a name of one letter and a whole name want
+    /// different plans. Only the first texts are, since return keys and with them texts are the peers' to choose, and each connection keeps what it prepared.</summary>
+    private bool IsPrepared(SearchRequest request, string sql)
+    {
+        if (!SearchSql.IsPlanForAllValues(request)) return false;
+        return _prepared.ContainsKey(sql) || (_prepared.Count < PreparedMax && _prepared.TryAdd(sql, true));
+    }
+
+    /// <summary>Streams the rows of one query. The connection is this query's until the end, or until the caller stops.</summary>
+    private async IAsyncEnumerable<T> StreamAsync<T>(string sql, IReadOnlyList<NpgsqlParameter> parameters, bool isPrepared, Func<IRow, T?> read, [EnumeratorCancellation] CancellationToken ct)
         where T : class
     {
         ct.ThrowIfCancellationRequested();
         // The first rows are asked for again when the primary is away; once some are given out that is over.
-        Cursor<T> cursor = await _server.RetryAsync(_server.Readers, token => Cursor<T>.OpenAsync(_server.Readers, sql, parameters, read, RowsReadAhead, token), ct);
+        Cursor<T> cursor = await _server.RetryAsync(_server.Readers, token => Cursor<T>.OpenAsync(_server.Readers, sql, parameters, isPrepared, read, RowsReadAhead, token), ct);
         await using (cursor)
         {
             List<T> page = cursor.Page;

@@ -12,6 +12,12 @@ public sealed record PostgresCatalogOptions
     /// <summary>Connections to PostgreSQL for searches, retrieves and lists. Default 16; 1 to 1,000. More at once wait for one.</summary>
     public int ReadersMax { get; init; } = 16;
 
+    /// <summary>Reads of this node that PostgreSQL works on at once; others wait in line, which keeps the slowest of many small searches near the others. Rows that a peer takes later
+    /// do not count. Default 0: twice the node's processors, at least 4; 0 to 1,000.</summary>
+    public int ReadsAtOnce { get; init; }
+
+    internal int ReadTurns => ReadsAtOnce > 0 ? ReadsAtOnce : Math.Max(4, 2 * Environment.ProcessorCount);
+
     /// <summary>Connections to PostgreSQL for the engine's loads and commits, apart from the readers' so that slow peers cannot hold up storing. Default 8; 1 to 1,000.</summary>
     public int WritersMax { get; init; } = 8;
 
@@ -43,6 +49,7 @@ public sealed record PostgresCatalogOptions
             errors.Add($"{nameof(ConnectionString)}: {e.Message}");
         }
         Check(ReadersMax is >= 1 and <= 1000, $"{nameof(ReadersMax)}: 1 to 1000");
+        Check(ReadsAtOnce is >= 0 and <= 1000, $"{nameof(ReadsAtOnce)}: 0 to 1000");
         Check(WritersMax is >= 1 and <= 1000, $"{nameof(WritersMax)}: 1 to 1000");
         Check(RetryFor >= TimeSpan.Zero && RetryFor <= TimeSpan.FromMinutes(10), $"{nameof(RetryFor)}: 0 to 10 minutes");
         Check(LockTimeout >= TimeSpan.FromSeconds(1) && LockTimeout <= TimeSpan.FromMinutes(10), $"{nameof(LockTimeout)}: 1 second to 10 minutes");

@@ -31,7 +31,7 @@ internal sealed class SearchSql
     /// <summary>Text and values. Columns: surrogate key, each return key's columns, each check's columns, then, with a header, encoding, bytes and transfer syntax.</summary>
     /// <param name="request">Request.</param>
     /// <param name="dialect">The database's words.</param>
-    /// <param name="isModalityRare">Few series have the modalities asked for, so they may drive where nothing better does.</param>
+    /// <param name="isModalityRare">Few series have the modalities asked for, so that they may drive.</param>
     /// <param name="candidates">Rows at most, of a search whose rows are looked at again; null for all.</param>
     public static (string Sql, List<object> Parameters) Build(SearchRequest request, SqlDialect dialect, bool isModalityRare = false, int? candidates = null)
     {
@@ -43,6 +43,11 @@ internal sealed class SearchSql
     public static Condition? ChooseDriver(SearchRequest request) =>
         request.Conditions.Where(c => c.Key.IsIndexed && c.Key.Level <= request.Level).Select(c => (Condition: c, Fraction: Fraction(c))).Where(c => c.Fraction < 0.7)
             .OrderBy(c => c.Fraction).Select(c => c.Condition).FirstOrDefault();
+
+    /// <summary>One plan serves all values: few rows have the one that drives, whichever it is, or the first page is asked for of studies in the order of the index of their dates, by nothing but these.</summary>
+    public static bool IsPlanForAllValues(SearchRequest request) =>
+        ChooseDriver(request) is { Kind: MatchKind.Any } driver ? Fraction(driver) <= 1e-4
+        : request.Level == QueryLevel.Study && request is { Offset: 0, Limit: not null, Sort.Count: 0 } && request.Conditions.All(c => c.Key.Tag.Value == 0x0008_0020 && c.Kind == MatchKind.Date);
 
     private string Build()
     {
@@ -60,8 +65,8 @@ internal sealed class SearchSql
         if (needsHeader) sql.Append(" LEFT JOIN header h ON h.instance_key = i.instance_key");
         if (_where.Length > 0) sql.Append(" WHERE ").Append(_where);
         sql.Append(OrderBy(key));
-        if (_candidates is { } candidates) sql.Append(" LIMIT ").Append(Parameter((long)candidates));
-        else if (_request.Limit is { } limit && !_request.Conditions.Any(c => c.NeedsCheck)) sql.Append(" LIMIT ").Append(Parameter((long)_request.Offset + limit));
+        if (_candidates is { } candidates) sql.Append(Limit(candidates));
+        else if (_request.Limit is { } limit && !_request.Conditions.Any(c => c.NeedsCheck)) sql.Append(Limit((long)_request.Offset + limit));
         return sql.ToString();
     }
 
@@ -146,11 +151,12 @@ internal sealed class SearchSql
         {
             case SpecialKey.PatientId or SpecialKey.OtherPatientId:
                 return $"{(isDriver ? "p.patient_key" : _dialect.Unindexed("p.patient_key"))} IN ({IdentifierSql(condition)})";
+            case SpecialKey.ModalitiesInStudy when condition.Kind == MatchKind.Wildcard:
+                return $"EXISTS (SELECT 1 FROM series m WHERE m.study_key = s.study_key AND {Or(condition.Values.Select(v => TextSql("m.modality", v, isWildcard: true)))})";
+            case SpecialKey.ModalitiesInStudy when _isModalityRare:
+                return $"s.study_key IN (SELECT m.study_key FROM series m WHERE {Or(condition.Values.Select(v => TextSql("m.modality", v, isWildcard: false)))})";
             case SpecialKey.ModalitiesInStudy:
-                string modality = Or(condition.Values.Select(v => TextSql("m.modality", v, condition.Kind == MatchKind.Wildcard)));
-                return _isModalityRare && _driver is null
-                    ? $"s.study_key IN (SELECT m.study_key FROM series m WHERE {modality})"
-                    : $"EXISTS (SELECT 1 FROM series m WHERE m.study_key = s.study_key AND {modality})";
+                return Or(condition.Values.Select(v => ListedSql(key.MatchSql, v)));
         }
         if (condition.Kind == MatchKind.Fuzzy) return Or(condition.Words.Select(words => FuzzySql(words, isDriver)));
         string column = isDriver ? key.MatchSql : _dialect.Unindexed(key.MatchSql);
@@ -204,6 +210,14 @@ internal sealed class SearchSql
 
     private string MultiSql(SearchKey key, string value) =>
         key.IsInteger ? $"{key.MatchSql} = {Value(key, value)}" : $"'\\' || {key.MatchSql} || '\\' LIKE {Parameter("%\\" + Wildcard.Literal(value) + "\\%")} ESCAPE '{Wildcard.Escape}'";
+
+    /// <summary>One of the values of a column, in words that PostgreSQL can estimate by the column's most common values.</summary>
+    private string ListedSql(string column, string value)
+    {
+        string literal = Wildcard.Literal(value);
+        string Like(string pattern) => $"{column} LIKE {Parameter(pattern)} ESCAPE '{Wildcard.Escape}'";
+        return $"{column} = {Parameter(value)} OR {Like(literal + "\\%")} OR {Like("%\\" + literal)} OR {Like("%\\" + literal + "\\%")}";
+    }
 
     /// <summary>One text column against one value: what stands before the first wildcard is a range that an index can serve.</summary>
     private string TextSql(string column, string value, bool isWildcard)
@@ -331,6 +345,8 @@ internal sealed class SearchSql
         QueryLevel.Series => "series",
         _ => "instance",
     };
+
+    private string Limit(long rows) => " LIMIT " + (_dialect.IsPlannedByLimit ? rows.ToString(CultureInfo.InvariantCulture) : Parameter(rows));
 
     private string Parameter(object value)
     {

@@ -9,7 +9,7 @@ internal sealed class SqlDialect
     public static readonly SqlDialect Sqlite = new();
 
     /// <summary>PostgreSQL: it plans by the values that it is given and its own statistics; lists are arrays.</summary>
-    public static readonly SqlDialect Postgres = new() { TakesArrays = true, Join = "JOIN", IsNumbered = true, Plus = "" };
+    public static readonly SqlDialect Postgres = new() { TakesArrays = true, IsPlannedByLimit = true, Join = "JOIN", IsNumbered = true, Plus = "" };
 
     private SqlDialect() { }
 
@@ -19,6 +19,9 @@ internal sealed class SqlDialect
 
     /// <summary>A list of values is one parameter.</summary>
     public bool TakesArrays { get; private init; }
+
+    /// <summary>Plans depend on how many rows are wanted, so the text says it: a prepared statement would be planned for any number.</summary>
+    public bool IsPlannedByLimit { get; private init; }
 
     /// <summary>Joins two tables; in SQLite in the order written.</summary>
     public string Join { get; private init; } = "CROSS JOIN";

@@ -15,7 +15,7 @@ internal static class WebSection
             .Table(["Method", "Resource", "Transaction", "What", "Media types", "Query parameters"],
                 WebResources.All.Select(r => (string[])[r.Method, r.Path, r.Transaction, r.Summary, string.Join("; ", r.Produces), string.Join(", ", r.Query)]))
             .Heading(3, "4.2 Search (QIDO-RS)")
-            .Text($"At most {web.Search.ResultsMax} results an answer; a Warning header (299) says how many more there are. Results are ordered by study date and time (newest first), series number and instance number, or by orderby, an extension: "
+            .Text($"At most {web.Search.ResultsMax} results an answer; a Warning header (299) says how many more there are, \"at least {web.Search.FurtherCountedMax}\" when there are so many. Results are ordered by study date and time (newest first), series number and instance number, or by orderby, an extension: "
                 + "attributes separated by commas, '-' before one for descending. Keys that cannot be matched are "
                 + (web.Search.Strict ? "refused with 400." : "named in a Warning header.")
                 + (web.Search.FuzzyMatching ? $" fuzzymatching=true: {SearchOptions.FuzzyAlgorithm}" : " fuzzymatching is off: names are matched literally and a Warning header says so."))

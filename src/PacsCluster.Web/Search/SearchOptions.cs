@@ -10,6 +10,10 @@ public sealed record SearchOptions
     /// <summary>Results of one answer at most, whatever <c>limit</c> says; a Warning header says how many more there are. Default 10,000, 1 to 1,000,000.</summary>
     public int ResultsMax { get; init; } = 10_000;
 
+    /// <summary>How many results behind a full page are counted for the Warning header, which says "at least" when there are so many. Each costs about as much as a result that is
+    /// answered. Default 100, 1 to 10,000.</summary>
+    public int FurtherCountedMax { get; init; } = 100;
+
     /// <summary>Answer 400 to a search with a key that cannot be matched, instead of passing the key over with a Warning header. Default false.</summary>
     public bool Strict { get; init; }
 
@@ -19,5 +23,6 @@ public sealed record SearchOptions
     internal void Validate(List<string> errors)
     {
         if (ResultsMax is < 1 or > 1_000_000) errors.Add($"Web:Search:ResultsMax: {ResultsMax} is not between 1 and 1000000");
+        if (FurtherCountedMax is < 1 or > 10_000) errors.Add($"Web:Search:FurtherCountedMax: {FurtherCountedMax} is not between 1 and 10000");
     }
 }

@@ -14,9 +14,6 @@ internal sealed class SearchTransaction(WebOptions options, ServiceRoot root, IC
     /// <summary>Rows held back before the first is sent, so that the headers can say whether there are more; a longer answer is counted instead.</summary>
     private const int RowsHeld = 1000;
 
-    /// <summary>Counting of further results ends here: the number is a help, not a service.</summary>
-    private const int CountedMax = 1000;
-
     private const int FlushBytes = 64 * 1024;
 
     private static readonly string[] s_read = ["GET", "HEAD"];
@@ -79,9 +76,10 @@ internal sealed class SearchTransaction(WebOptions options, ServiceRoot root, IC
     private async Task CountFurtherAsync(SearchParameters parameters, CancellationToken ct)
     {
         SearchRequest request = parameters.Request;
-        int end = request.Limit!.Value > int.MaxValue - CountedMax - request.Offset ? int.MaxValue - CountedMax : request.Offset + request.Limit.Value;
-        int further = await catalog.CountMatchesAsync(request, end + CountedMax, ct) - end;
-        if (further > 0) parameters.Warnings.Add($"There are {(further == CountedMax ? "at least " : "")}{further} additional results that can be requested");
+        int most = options.Search.FurtherCountedMax;
+        int end = request.Limit!.Value > int.MaxValue - most - request.Offset ? int.MaxValue - most : request.Offset + request.Limit.Value;
+        int further = await catalog.CountMatchesAsync(request, end + most, ct) - end;
+        if (further > 0) parameters.Warnings.Add($"There are {(further == most ? "at least " : "")}{further} additional results that can be requested");
     }
 
     private async Task WriteJsonAsync(HttpContext http, SearchParameters parameters, Offer offer, List<SearchRow> held, IAsyncEnumerator<SearchRow>? rest)
