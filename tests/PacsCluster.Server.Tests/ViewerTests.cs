@@ -59,8 +59,9 @@ public sealed class ViewerTests
             wrong.AddRange(page.Value.GetProperty("errors").EnumerateArray().Select(e => $"{page.Name}: console: {e}"));
             wrong.AddRange(page.Value.GetProperty("failed").EnumerateArray().Select(e => $"{page.Name}: {e}"));
         }
-        if (wrong.Count == 0) return;
-        Assert.Fail($"{string.Join('\n', wrong)}\nscreenshots: {Keep(pictures)}\n{last}");
+        // Kept either way: whether a picture is a good one, a person sees.
+        string kept = Keep(pictures);
+        Assert.True(wrong.Count == 0, $"{string.Join('\n', wrong)}\nscreenshots: {kept}\n{last}");
     }
 
     /// <summary>Where the screenshots are after the test.</summary>
