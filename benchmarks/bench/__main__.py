@@ -3,11 +3,13 @@ import argparse
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(__file__))
+import cluster_section
 import qidostow
 import render
 import scale
@@ -22,6 +24,7 @@ sections.SECTIONS["wado"] = wado.wado
 sections.SECTIONS.update(render.SECTIONS)
 sections.SECTIONS.update(scale.SECTIONS)
 sections.SECTIONS.update(transcode.SECTIONS)
+sections.SECTIONS.update(cluster_section.SECTIONS)
 
 
 def output_of(*command):
@@ -113,6 +116,8 @@ def main():
     bench.scale_studies, bench.scale_keep = arguments.scale_studies, arguments.scale_keep
     if servers.PacsCluster in bench.servers:
         servers.PacsCluster.executable = os.path.abspath(arguments.executable) if arguments.executable else publish(work)
+    # So that nothing runs on when this is ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     started = time.time()
     try:
         for name in names:

@@ -56,6 +56,11 @@ class Postgres:
             self.run("pg_ctl", "stop", "-D", self.data, "-m", "fast", "-w", "-t", "600", "-s")
         self.is_running = False
 
+    def pid(self):
+        """Of the process that started all the others."""
+        with open(os.path.join(self.data, "postmaster.pid")) as file:
+            return int(file.readline())
+
     def sql(self, database, text):
         """Rows as lists of texts."""
         lines = self.run("psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", self.USER, "-d", database, "-v", "ON_ERROR_STOP=1", "-qAt", "-F", "\t", "-c", text).splitlines()

@@ -1,6 +1,7 @@
 """What is measured: each section gives rows of a table; servers alternate within every round, medians over the rounds."""
 import contextlib
 import gc
+import itertools
 import os
 import random
 import sqlite3
@@ -68,11 +69,11 @@ def send(bench, server, folder, associations, no_delay=True):
     environment = {key: value for key, value in os.environ.items() if key != "TCP_NODELAY"}
     if no_delay:
         environment["TCP_NODELAY"] = "1"
-    command = ["storescu", "-aec", server.title, "+sd", "127.0.0.1", str(server.port)]
+    command = ["storescu", "-aec", server.title, "+sd", "127.0.0.1"]
     cpu = server.watch.cpu_seconds()
     started = time.monotonic()
-    senders = [subprocess.Popen(command + [share], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
-               for share in shares]
+    senders = [subprocess.Popen(command + [str(port), share], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+               for share, port in zip(shares, itertools.cycle(server.ports))]
     outputs = [sender.communicate()[0].decode(errors="replace") for sender in senders]
     seconds = time.monotonic() - started
     cpu = server.watch.cpu_seconds() - cpu

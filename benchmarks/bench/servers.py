@@ -23,11 +23,12 @@ def free_port():
 class Watch(threading.Thread):
     """CPU seconds and peak memory of a process with its children, sampled every 20 ms (children of dcmqrscp and storescp live per association).
     With children, pages that several of them map (programs, libraries, what a fork shares) count once: proportional set sizes, sampled every 100 ms because
-    the kernel walks page tables for them."""
+    the kernel walks page tables for them; none of it without `memory`."""
 
-    def __init__(self, pid):
+    def __init__(self, pid, memory=True):
         super().__init__(daemon=True)
         self.pid = pid
+        self.memory = memory
         self.cpu_by_pid = {}
         self.peak_bytes = 0
         self.shared_sampled = 0.0
@@ -44,6 +45,8 @@ class Watch(threading.Thread):
                 continue
             self.cpu_by_pid[pid] = (int(fields[11]) + int(fields[12])) / TICKS
             total += int(fields[21]) * PAGE
+        if not self.memory:
+            return
         if len(pids) > 1:
             if time.monotonic() - self.shared_sampled < 0.1:
                 return
@@ -110,6 +113,11 @@ class Server:
         self.move_port = free_port()
         self.no_delay = no_delay
         self.process = None
+
+    @property
+    def ports(self):
+        """DICOM ports; senders are dealt out to them in turn."""
+        return [self.port]
 
     def command(self):
         raise NotImplementedError
@@ -215,6 +223,17 @@ class OrthancWeb(Orthanc):
         if not os.path.exists(self.plugin):
             raise SystemExit("the DICOMweb plugin is missing: apt-get install orthanc-dicomweb")
         return super().command()
+
+
+class OrthancPostgres(Orthanc):
+    """Orthanc with its index in PostgreSQL and its files on disk."""
+    plugin = "/usr/share/orthanc/plugins/libOrthancPostgreSQLIndex.so"
+
+    def __init__(self, work, postgres, database):
+        super().__init__(work)
+        self.settings = {"Plugins": [self.plugin], "PostgreSQL": {
+            "EnableIndex": True, "EnableStorage": False, "Host": "127.0.0.1", "Port": postgres.port, "Database": database, "Username": postgres.USER, "Password": "",
+            "EnableSsl": False, "Lock": True}}
 
 
 class Dcmqrscp(Server):

@@ -4,7 +4,7 @@ using PacsCluster.Catalog.Postgres;
 namespace PacsCluster.Catalog.Tests;
 
 /// <summary>PostgreSQL: the suite, and what only PostgreSQL has.</summary>
-public sealed class PostgresCatalogTests(PostgresFixture postgres) : CatalogConformance
+public class PostgresCatalogTests(PostgresFixture postgres) : CatalogConformance
 {
     private string _connectionString = "";
 
@@ -16,7 +16,7 @@ public sealed class PostgresCatalogTests(PostgresFixture postgres) : CatalogConf
 
     protected override async Task<ICatalog> OpenAgainAsync() => await PostgresFixture.OpenAsync(_connectionString);
 
-    private async Task<long> QueryAsync(string sql)
+    protected async Task<long> QueryAsync(string sql)
     {
         await using var connection = new NpgsqlConnection(_connectionString + ";Pooling=false");
         await connection.OpenAsync(Ct);
@@ -158,4 +158,11 @@ public sealed class PostgresCatalogTests(PostgresFixture postgres) : CatalogConf
         await (await Writer.LoadAsync(new LoadRequest { StudyInstanceUids = ["1.2.1"], Exclusive = true }, Ct)).DisposeAsync();
         await Archive.StoreAsync(Uids(1, instance: 2));
     }
+}
+
+/// <summary>The suite on the newest version.</summary>
+public sealed class NewestPostgresCatalogTests(NewestPostgresFixture postgres) : PostgresCatalogTests(postgres)
+{
+    [Fact]
+    public async Task The_server_is_the_newest_version_that_we_support() => Assert.Equal(18, await QueryAsync("SELECT current_setting('server_version_num')::int / 10000"));
 }

@@ -1,11 +1,12 @@
 using PacsCluster.Testing;
 
 [assembly: AssemblyFixture(typeof(PacsCluster.Catalog.Tests.PostgresFixture))]
+[assembly: AssemblyFixture(typeof(PacsCluster.Catalog.Tests.NewestPostgresFixture))]
 
 namespace PacsCluster.Catalog.Tests;
 
 /// <summary>One server for all tests of the run, started by the first that asks; a database for each test, copied from one with the newest schema.</summary>
-public sealed class PostgresFixture : IAsyncLifetime
+public class PostgresFixture : IAsyncLifetime
 {
     private readonly SemaphoreSlim _starting = new(1);
     private PostgresServer? _server;
@@ -18,13 +19,15 @@ public sealed class PostgresFixture : IAsyncLifetime
         await _starting.WaitAsync();
         try
         {
-            return _server ??= await PostgresServer.StartAsync();
+            return _server ??= await StartServerAsync();
         }
         finally
         {
             _starting.Release();
         }
     }
+
+    protected virtual Task<PostgresServer> StartServerAsync() => PostgresServer.StartAsync();
 
     /// <summary>Where to connect to a new database with the newest schema and nothing in it.</summary>
     public async Task<string> NewCatalogAsync()
@@ -61,5 +64,12 @@ public sealed class PostgresFixture : IAsyncLifetime
     {
         if (_server is not null) await _server.DisposeAsync();
         _starting.Dispose();
+        GC.SuppressFinalize(this);
     }
+}
+
+/// <summary>The same on the newest version of PostgreSQL.</summary>
+public sealed class NewestPostgresFixture : PostgresFixture
+{
+    protected override Task<PostgresServer> StartServerAsync() => PostgresServer.StartNewestAsync();
 }

