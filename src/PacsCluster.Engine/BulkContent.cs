@@ -18,6 +18,13 @@ public abstract class BulkContent
     /// <exception cref="InstanceUnavailableException">The blob is missing or cannot be read now.</exception>
     public abstract ValueTask<Stream> OpenAsync(long offset, long length, CancellationToken cancellationToken);
 
+    /// <summary>Its first bytes only.</summary>
+    public BulkContent Take(long length)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, Length);
+        return new TakenContent(this, length);
+    }
+
     /// <summary>Reads all of it into memory.</summary>
     /// <exception cref="InstanceUnavailableException">The blob is missing, cut off or cannot be read now.</exception>
     public async ValueTask<ReadOnlyMemory<byte>> ReadAllAsync(CancellationToken cancellationToken)
@@ -50,6 +57,12 @@ internal sealed class HeldContent(ReadOnlyMemory<byte> bytes) : BulkContent(byte
 {
     public override ValueTask<Stream> OpenAsync(long offset, long length, CancellationToken cancellationToken) =>
         ValueTask.FromResult<Stream>(new MemoryStream(bytes.Slice((int)offset, (int)length).ToArray(), writable: false));
+}
+
+/// <summary>The first bytes of something.</summary>
+internal sealed class TakenContent(BulkContent whole, long length) : BulkContent(length)
+{
+    public override ValueTask<Stream> OpenAsync(long offset, long length, CancellationToken cancellationToken) => whole.OpenAsync(offset, length, cancellationToken);
 }
 
 /// <summary>One run of bytes of the data set.</summary>

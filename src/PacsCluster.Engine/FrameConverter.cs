@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using PacsCluster.Dicom;
 using PacsCluster.Imaging;
 using PacsCluster.Imaging.Transcoding;
@@ -25,9 +26,27 @@ public sealed class FrameConverter : IDisposable
     /// <returns>A codestream; or samples in little endian, colour by pixel and, of a JPEG that was YCbCr, RGB; single bits packed from bit 0 of the first byte on.</returns>
     /// <exception cref="ImagingException">It cannot be decoded, or the target cannot hold such samples.</exception>
     /// <exception cref="InstanceUnavailableException">The blob is missing or cannot be read now.</exception>
-    public async Task<ReadOnlyMemory<byte>> ConvertAsync(InstanceContent content, int frame, string targetUid, CancellationToken cancellationToken)
+    public Task<ReadOnlyMemory<byte>> ConvertAsync(InstanceContent content, int frame, string targetUid, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(content);
+        return ConvertAsync(content, frame, targetUid, new BitPacker(), isLast: true, cancellationToken);
+    }
+
+    /// <summary>The samples of all frames in order, which behind each other are native pixel data: single bits run on from one frame to the next (PS3.5 8.1.1). The next frame is converted when it is asked for.</summary>
+    /// <param name="content">The instance, of at least one frame.</param>
+    /// <param name="cancellationToken">Cancels waiting, reading and decoding.</param>
+    /// <exception cref="ImagingException">A frame cannot be decoded.</exception>
+    /// <exception cref="InstanceUnavailableException">The blob is missing or cannot be read now.</exception>
+    public async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadSamplesAsync(InstanceContent content, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(content);
+        var packer = new BitPacker();
+        for (int frame = 0; frame < content.FrameCount; frame++)
+            yield return await ConvertAsync(content, frame, Uids.ExplicitVRLittleEndian, packer, isLast: frame == content.FrameCount - 1, cancellationToken);
+    }
+
+    private async Task<ReadOnlyMemory<byte>> ConvertAsync(InstanceContent content, int frame, string targetUid, BitPacker packer, bool isLast, CancellationToken cancellationToken)
+    {
         FrameFormat format = FrameFormat.Read(content.Header);
         bool isBits = format.BitsAllocated == 1, isNative = !TransferSyntax.FromUid(targetUid).IsEncapsulated;
         if (isBits && !isNative) throw new ImagingException(ImagingError.Unsupported, "images of single bits are not compressed");
@@ -40,21 +59,16 @@ public sealed class FrameConverter : IDisposable
             Memory<byte> bytes = rented.AsMemory(0, (int)stored.Length);
             await stored.ReadAllAsync(bytes, cancellationToken);
             using DecodedFrame decoded = await _codecs.DecodeAsync(content.Location.TransferSyntaxUid, format, bytes, cancellationToken);
-            if (isNative) return isBits ? Pack(decoded.Samples.Span) : decoded.Samples.ToArray();
-            return (await _codecs.EncodeAsync(targetUid, decoded, new EncodeOptions(), cancellationToken)).Bytes;
+            if (!isNative) return (await _codecs.EncodeAsync(targetUid, decoded, new EncodeOptions(), cancellationToken)).Bytes;
+            if (!isBits) return decoded.Samples.ToArray();
+            byte[] packed = packer.Pack(decoded.Samples.Span);
+            return isLast ? (byte[])[.. packed, .. packer.Rest()] : packed;
         }
         finally
         {
             ArrayPool<byte>.Shared.Return(rented);
             _turns.Release();
         }
-    }
-
-    private static byte[] Pack(ReadOnlySpan<byte> cells)
-    {
-        byte[] packed = new byte[(cells.Length + 7) / 8];
-        for (int i = 0; i < cells.Length; i++) packed[i >> 3] |= (byte)((cells[i] & 1) << (i & 7));
-        return packed;
     }
 
     /// <inheritdoc/>

@@ -115,6 +115,37 @@ public sealed class RenderedTests
     }
 
     [Fact]
+    public async Task C_83_jpeg_2000_is_a_JP2_file_that_foreign_programs_read_by_every_way_to_a_picture()
+    {
+        await using WebServer server = await WebServer.StartAsync();
+        using var folder = new TempFolder();
+        string ct = await StoreAsync(server, Ct), color = await StoreAsync(server, Color), heart = await StoreAsync(server, MultiFrame);
+        DataSet image = Part10.Read(await File.ReadAllBytesAsync(Corpus.File(Ct), TestContext.Current.CancellationToken)).DataSet;
+        string wado = $"wado?requestType=WADO&studyUID={image.GetString(Tags.StudyInstanceUID)}&seriesUID={image.GetString(Tags.SeriesInstanceUID)}&objectUID={image.GetString(Tags.SOPInstanceUID)}";
+        int n = 0;
+        foreach ((string resource, int columns, int samples) in new[]
+        {
+            (ct + "/rendered", 128, 1), (color + "/rendered?viewport=100,100", 100, 3), (color + "/rendered?iccprofile=adobergb&viewport=100,100", 100, 3), (heart + "/frames/13/rendered", 64, 1),
+            (ct[..ct.IndexOf("/series", StringComparison.Ordinal)] + "/rendered", 128, 1), (ct + "/thumbnail?viewport=32,32", 32, 1), (wado + "&contentType=image/jp2", 128, 1),
+        })
+        {
+            using HttpResponseMessage response = await GetAsync(server, resource, "image/jp2");
+            byte[] file = await response.Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken);
+            Assert.True(response.StatusCode == HttpStatusCode.OK, $"{resource}: {System.Text.Encoding.UTF8.GetString(file)}");
+            Assert.Equal("image/jp2", response.Content.Headers.ContentType!.ToString());
+            string path = folder.At($"{++n}.jp2");
+            await File.WriteAllBytesAsync(path, file, TestContext.Current.CancellationToken);
+            ToolResult dump = await Tool.RunAsync("opj_dump", ["-i", path]);
+            Assert.True(dump.ExitCode == 0 && dump.Output.Contains($"x1={columns},", StringComparison.Ordinal) && dump.Output.Contains($"numcomps={samples}", StringComparison.Ordinal) && dump.Output.Contains("prec=8", StringComparison.Ordinal), dump.Output);
+        }
+        Assert.True((await BytesAsync(server, ct + "/rendered?quality=30", "image/jp2")).Length < (await BytesAsync(server, ct + "/rendered?quality=100", "image/jp2")).Length);
+        // A wildcard gets what every viewer knows.
+        Assert.Equal("image/jpeg", (await PictureAsync(server, ct + "/rendered", "image/jp2;q=0.5, image/*")).Type);
+        using HttpResponseMessage parts = await GetAsync(server, heart + "/frames/1,2/rendered", "multipart/related; type=\"image/jp2\"");
+        Assert.Equal(2, Count(await parts.Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken), "ftypjp2 "u8));
+    }
+
+    [Fact]
     public async Task C_84_thumbnails_are_at_every_level_small_and_made_once()
     {
         await using WebServer server = await WebServer.StartAsync();
@@ -159,7 +190,11 @@ public sealed class RenderedTests
             Assert.Contains("default-src 'none'", page.Headers.GetValues("Content-Security-Policy").Single(), StringComparison.Ordinal);
             Assert.Contains("Imaging Measurement Report", await page.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
         }
-        using (HttpResponseMessage picture = await GetAsync(server, report + "/rendered", "image/jpeg")) Assert.Equal(HttpStatusCode.NotAcceptable, picture.StatusCode);
+        using (HttpResponseMessage picture = await GetAsync(server, report + "/rendered", "image/jpeg"))
+        {
+            Assert.Equal(HttpStatusCode.NotAcceptable, picture.StatusCode);
+            Assert.Contains("text/html, text/plain, text/xml", await picture.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        }
         byte[] pdf = [.. "%PDF-1.4 and so on"u8];
         string document = Path.GetDirectoryName(report)!.Replace('\\', '/') + "/1.2.3.9";
         await server.StoreAsync(Edited(Report, d =>
@@ -173,17 +208,92 @@ public sealed class RenderedTests
     }
 
     [Fact]
+    public async Task C_83_C_85_a_report_is_plain_text_or_XML_too_and_a_CDA_document_is_its_XML()
+    {
+        await using WebServer server = await WebServer.StartAsync();
+        string report = await StoreAsync(server, Report);
+        DataSet stored = Part10.Read(await File.ReadAllBytesAsync(Corpus.File(Report), TestContext.Current.CancellationToken)).DataSet;
+        string wado = $"wado?requestType=WADO&studyUID={stored.GetString(Tags.StudyInstanceUID)}&seriesUID={stored.GetString(Tags.SeriesInstanceUID)}&objectUID={stored.GetString(Tags.SOPInstanceUID)}";
+        foreach (string resource in new[] { report + "/rendered", wado + "&contentType=text/plain" })
+        {
+            using HttpResponseMessage text = await GetAsync(server, resource, "text/plain");
+            Assert.Equal("text/plain; charset=utf-8", text.Content.Headers.ContentType!.ToString());
+            Assert.Equal("nosniff", text.Headers.GetValues("X-Content-Type-Options").Single());
+            string body = await text.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+            Assert.StartsWith("Imaging Measurement Report\n", body, StringComparison.Ordinal);
+            Assert.Contains("1.7 cm2", body, StringComparison.Ordinal);
+            Assert.DoesNotContain("<", body, StringComparison.Ordinal);
+        }
+        using (HttpResponseMessage xml = await GetAsync(server, report + "/rendered", "text/xml"))
+        {
+            Assert.Equal("text/xml; charset=utf-8", xml.Content.Headers.ContentType!.ToString());
+            DataSet read = NativeModel.Read(await xml.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken));
+            Assert.Equal(stored.GetItems(Tags.ContentSequence).Count, read.GetItems(Tags.ContentSequence).Count);
+        }
+        // Of contentType the first that can be; application/dicom among others stands for the instance.
+        Assert.StartsWith("Imaging", System.Text.Encoding.UTF8.GetString(await BytesAsync(server, wado + "&contentType=image/png,text/plain,application/dicom", "*/*")), StringComparison.Ordinal);
+        Assert.Equal("DICM"u8.ToArray(), (await BytesAsync(server, wado + "&contentType=image/png,application/dicom,text/plain", "*/*"))[128..132]);
+
+        byte[] cda = [.. "<?xml version=\"1.0\"?><ClinicalDocument xmlns=\"urn:hl7-org:v3\"/>"u8];
+        Assert.Equal(1, cda.Length % 2);
+        string document = Path.GetDirectoryName(report)!.Replace('\\', '/') + "/1.2.3.10";
+        await server.StoreAsync(Edited(Report, d =>
+        {
+            d.Set(Tags.SOPClassUID, "1.2.840.10008.5.1.4.1.1.104.2");
+            d.Set(Tags.SOPInstanceUID, "1.2.3.10");
+            d.Set(Tags.MIMETypeOfEncapsulatedDocument, "text/XML");
+            d.SetRaw(Tags.EncapsulatedDocument, VR.OB, (byte[])[.. cda, 0]);
+        }));
+        // Without the byte that makes its length even, which would be no XML.
+        using HttpResponseMessage clinical = await GetAsync(server, document + "/rendered", null);
+        Assert.Equal("text/xml", clinical.Content.Headers.ContentType!.ToString());
+        Assert.Contains("sandbox", clinical.Headers.GetValues("Content-Security-Policy").Single(), StringComparison.Ordinal);
+        Assert.Equal(cda, await clinical.Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task C_83_what_is_nothing_to_look_at_is_406_in_words()
+    {
+        await using WebServer server = await WebServer.StartAsync();
+        DataSet raw = Made.Image(Made.NewUid(), Made.NewUid());
+        raw.Remove(Tags.PixelData);
+        raw.Set(Tags.SOPClassUID, "1.2.840.10008.5.1.4.1.1.66");
+        await server.StoreAsync(Made.File(raw));
+        Assert.Contains("metadata", await server.ProblemAsync(HttpStatusCode.NotAcceptable, Made.UrlOf(raw) + "/rendered"), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("1.2.840.10008.1.2.4.100", "video/mpeg2", "video/mpeg")]
+    [InlineData("1.2.840.10008.1.2.4.106", "video/mp4", "video/mp4")]
+    [InlineData("1.2.840.10008.1.2.4.107", "video/mp4", "video/H265")]
+    public async Task C_83_C_82_a_video_is_to_be_had_by_each_of_its_media_types(string syntax, string first, string second)
+    {
+        await using WebServer server = await WebServer.StartAsync();
+        DataSet image = Made.Image(Made.NewUid(), Made.NewUid());
+        image.Set(Tags.NumberOfFrames, 30);
+        byte[] video = System.Security.Cryptography.RandomNumberGenerator.GetBytes(1000);
+        await server.StoreAsync(Made.Encapsulated(image, syntax, [video]));
+        foreach (string resource in new[] { "/rendered", "/pixeldata" })
+        {
+            foreach (string type in new[] { first, second, second.ToUpperInvariant() })
+            {
+                using HttpResponseMessage response = await GetAsync(server, Made.UrlOf(image) + resource, type);
+                Assert.Equal(type, response.Content.Headers.ContentType?.MediaType, ignoreCase: true);
+                Assert.Equal(video, await response.Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken));
+            }
+        }
+        Assert.Contains(second, await server.ProblemAsync(HttpStatusCode.NotAcceptable, Made.UrlOf(image) + "/rendered", "video/webm"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task C_83_a_video_is_itself_with_ranges_and_none_of_its_frames_is_a_picture()
     {
         await using WebServer server = await WebServer.StartAsync();
         const string mpeg4 = "1.2.840.10008.1.2.4.102";
         DataSet image = Made.Image(Made.NewUid(), Made.NewUid());
-        image.Remove(Tags.PixelData);
         image.Set(Tags.NumberOfFrames, 30);
         byte[] video = System.Security.Cryptography.RandomNumberGenerator.GetBytes(100_000);
-        // (7FE0,0010) OB of undefined length, an empty offset table, one fragment, the end.
-        byte[] pixels = [0xE0, 0x7F, 0x10, 0, (byte)'O', (byte)'B', 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFE, 0xFF, 0, 0xE0, 0, 0, 0, 0, 0xFE, 0xFF, 0, 0xE0, .. BitConverter.GetBytes(video.Length), .. video, 0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0];
-        await server.StoreAsync([.. Part10.BuildFileMeta(TransferSyntax.FromUid(mpeg4), Made.CT, image.GetString(Tags.SOPInstanceUID)!), .. image.ToArray(), .. pixels]);
+        await server.StoreAsync(Made.Encapsulated(image, mpeg4, [video]));
         string url = Made.UrlOf(image);
         Assert.Equal(video, await BytesAsync(server, url + "/rendered", "video/mp4"));
         Assert.Equal(video, await BytesAsync(server, url + "/rendered", "*/*"));
@@ -203,7 +313,7 @@ public sealed class RenderedTests
     }
 
     [Fact]
-    public async Task C_83_a_presentation_state_shows_its_image_by_itself_and_when_it_is_named()
+    public async Task C_83_C_85_a_presentation_state_shows_its_image_by_itself_and_when_it_is_named()
     {
         await using WebServer server = await WebServer.StartAsync();
         string image = await StoreAsync(server, Ct);
@@ -216,6 +326,8 @@ public sealed class RenderedTests
         byte[] plain = await BytesAsync(server, image + "/rendered?window=40,400", "image/png"), named = await BytesAsync(server, $"{image}/rendered?presentationUID={uid}", "image/png");
         Assert.NotEqual(plain, named);
         Assert.Equal(named, await BytesAsync(server, $"{Resource(state)}/rendered", "image/png"));
+        string wado = $"wado?requestType=WADO&studyUID={state.GetString(Tags.StudyInstanceUID)}&seriesUID={image.Split('/')[3]}&objectUID={image.Split('/')[5]}&contentType=image/png";
+        Assert.Equal(named, await BytesAsync(server, $"{wado}&presentationUID={uid}", "*/*"));
         // The picture that stands for the series, or each of its parts, is shown as the state says too.
         string series = image[..image.IndexOf("/instances", StringComparison.Ordinal)];
         Assert.Equal(named, await BytesAsync(server, $"{series}/rendered?presentationUID={uid}", "image/png"));
@@ -236,6 +348,11 @@ public sealed class RenderedTests
         Assert.Equal(("image/jpeg", 128, 128), await PictureAsync(server, wado, null));
         Assert.Equal(("image/png", 64, 64), await PictureAsync(server, wado + "&contentType=image/png&rows=64&windowCenter=40&windowWidth=400", null));
         Assert.Equal(("image/jpeg", 64, 32), await PictureAsync(server, wado + "&contentType=image/jpeg&region=0.25,0.5,0.75,0.75&imageQuality=50&annotation=patient&frameNumber=1", null));
+        string heart = await StoreAsync(server, MultiFrame);
+        string[] uids = heart.Split('/');
+        string cine = $"wado?requestType=WADO&studyUID={uids[1]}&seriesUID={uids[3]}&objectUID={uids[5]}&contentType=image/png";
+        Assert.Equal(await BytesAsync(server, heart + "/frames/13/rendered", "image/png"), await BytesAsync(server, cine + "&frameNumber=13", "*/*"));
+        Assert.NotEqual(await BytesAsync(server, cine + "&frameNumber=1", "*/*"), await BytesAsync(server, cine + "&frameNumber=13", "*/*"));
         using HttpResponseMessage wrong = await GetAsync(server, wado + "&windowCenter=40", null);
         Assert.Equal(HttpStatusCode.BadRequest, wrong.StatusCode);
     }

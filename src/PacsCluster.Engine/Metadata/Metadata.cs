@@ -57,6 +57,9 @@ public sealed class Metadata
     /// <summary>Writes one instance's metadata as an object of the DICOM JSON Model, for answers that hold more than metadata.</summary>
     public void Write(Utf8JsonWriter writer, InstanceLocation location, HeaderRow header) => MetadataJson.Write(writer, location, header, _bulkDataBase());
 
+    /// <summary>Writes one instance's metadata as a document of the Native DICOM Model (PS3.19 A.1), UTF-8.</summary>
+    public void WriteXml(Stream to, InstanceLocation location, HeaderRow header) => MetadataJson.WriteXml(to, location, header, _bulkDataBase());
+
     /// <summary>Makes the block of a series.</summary>
     internal static async Task<MetadataBlockRow> PackAsync(ICatalog catalog, string studyInstanceUid, SeriesRow series, string bulkDataBase, CompressionLevel level, CancellationToken ct)
     {
@@ -168,6 +171,17 @@ public sealed class MetadataAnswer
         }
         await gzip.WriteAsync(']', cancellationToken);
         await gzip.EndAsync(cancellationToken);
+    }
+
+    /// <summary>Writes the same in Brotli at its fastest (Content-Encoding: br). Blocks are unpacked for it: for clients that take no gzip.</summary>
+    /// <exception cref="CatalogUnavailableException">The catalog cannot answer now; part may be written.</exception>
+    public async Task WriteBrotliAsync(Stream output, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        var brotli = new BrotliStream(output, CompressionLevel.Fastest, leaveOpen: true);
+        await WriteJsonAsync(brotli, cancellationToken);
+        // Not where writing failed: its end would go out, and make what is cut off look whole.
+        await brotli.DisposeAsync();
     }
 
     /// <summary>Gives each instance as a document of the Native DICOM Model (PS3.19 A.1), UTF-8, with the same values by the same URIs. Made from the header rows, one at a time: a document is good until

@@ -10,7 +10,7 @@ internal static unsafe partial class OpenJpeg
     private const int ColorGray = 2, ColorSrgb = 1;
     // opj_dparameters_t and opj_cparameters_t (openjpeg.h 2.5): filled by the library, only a few members are ours.
     private const int DecoderParametersBytes = 16 * 1024, EncoderParametersBytes = 32 * 1024;
-    private const int LosslessAllocationAt = 20, LayersAt = 4796, RatesAt = 4800, ResolutionsAt = 5600, IrreversibleAt = 5616, ColourTransformAt = 18698;
+    private const int LosslessAllocationAt = 20, FixedQualityAt = 28, LayersAt = 4796, RatesAt = 4800, DistortionsAt = 5200, ResolutionsAt = 5600, IrreversibleAt = 5616, ColourTransformAt = 18698;
 
     [StructLayout(LayoutKind.Sequential)]
     private struct Image
@@ -133,7 +133,7 @@ internal static unsafe partial class OpenJpeg
         }
     }
 
-    /// <summary>Encodes lossless (5-3 wavelet), or to a ratio (9-7 wavelet).</summary>
+    /// <summary>Encodes to a codestream: lossless (5-3 wavelet), or to a ratio or a likeness (9-7 wavelet).</summary>
     /// <param name="samples">Colour by pixel: numbers, one for each sample.</param>
     /// <param name="columns">1 to 65,535.</param>
     /// <param name="rows">1 to 65,535.</param>
@@ -142,8 +142,9 @@ internal static unsafe partial class OpenJpeg
     /// <param name="isSigned">The numbers may be negative.</param>
     /// <param name="isRgb">Three components, to be transformed to luminance and chrominance.</param>
     /// <param name="ratio">How much smaller to become; 0 is lossless.</param>
+    /// <param name="decibels">How like to the original to stay (peak signal to noise ratio), instead of a ratio; 0 is lossless.</param>
     /// <exception cref="ImagingException">LibraryMissing, or Unsupported with what the library says.</exception>
-    public static byte[] Encode(ReadOnlySpan<int> samples, int columns, int rows, int components, int bits, bool isSigned, bool isRgb, float ratio)
+    public static byte[] Encode(ReadOnlySpan<int> samples, int columns, int rows, int components, int bits, bool isSigned, bool isRgb, float ratio, float decibels = 0)
     {
         CodecLibrary.OpenJpeg.Require();
         ArgumentOutOfRangeException.ThrowIfNotEqual(samples.Length, checked(columns * rows * components), nameof(samples));
@@ -160,9 +161,10 @@ internal static unsafe partial class OpenJpeg
             opj_set_default_encoder_parameters(parameters);
             *(int*)(parameters + LayersAt) = 1;
             *(float*)(parameters + RatesAt) = ratio;
-            *(int*)(parameters + LosslessAllocationAt) = 1;
+            *(float*)(parameters + DistortionsAt) = decibels;
+            *(int*)(parameters + (decibels > 0 ? FixedQualityAt : LosslessAllocationAt)) = 1;
             *(int*)(parameters + ResolutionsAt) = Math.Clamp(System.Numerics.BitOperations.Log2((uint)Math.Min(columns, rows)) + 1, 1, 6);
-            *(int*)(parameters + IrreversibleAt) = ratio > 0 ? 1 : 0;
+            *(int*)(parameters + IrreversibleAt) = ratio > 0 || decibels > 0 ? 1 : 0;
             *(parameters + ColourTransformAt) = (byte)(isRgb ? 1 : 0);
             if (opj_setup_encoder(codec, parameters, image) == 0) throw Failed(Error());
             Attach(stream, &memory);

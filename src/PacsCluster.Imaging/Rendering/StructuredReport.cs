@@ -1,20 +1,15 @@
 using System.Globalization;
-using System.Net;
 using System.Text;
 using PacsCluster.Dicom;
 
 namespace PacsCluster.Imaging.Rendering;
 
-/// <summary>Structured reports, key object selections and other SR documents (PS3.3 A.35) as one HTML page without scripts, styles from elsewhere or links:
-/// the content tree with headings for containers, codes, measurements and references. Every value is escaped.</summary>
+/// <summary>Structured reports, key object selections and other SR documents (PS3.3 A.35) as one HTML page without scripts, styles from elsewhere or links,
+/// or as plain text: the content tree with headings for containers, codes, measurements and references. In HTML every value is escaped.</summary>
 public static class StructuredReport
 {
     // A report of more items is no reading matter; the page says that it ends early.
     private const int ItemsMax = 50_000;
-
-    private const string Style = "body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#111;background:#fff}"
-        + "dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem}dt{font-weight:600}dd{margin:0}section{border-left:3px solid #bbb;padding-left:1rem}"
-        + ".code,.ref{color:#555;font-size:.85em}.text{white-space:pre-wrap}";
 
     /// <summary>Whether an instance is an SR document.</summary>
     public static bool IsReport(DataSet header)
@@ -26,78 +21,91 @@ public static class StructuredReport
     /// <summary>The page, in UTF-8 when it is encoded.</summary>
     /// <exception cref="ImagingException">NotAnImage: the instance is no SR document.</exception>
     /// <exception cref="DicomFormatException">Nested deeper than data sets may be.</exception>
-    public static string ToHtml(DataSet report)
+    public static string ToHtml(DataSet report) => Write(report, new HtmlReportPage());
+
+    /// <summary>The same as text: headings, items behind hyphens, two spaces deeper a level. Lines end with LF.</summary>
+    /// <exception cref="ImagingException">NotAnImage: the instance is no SR document.</exception>
+    /// <exception cref="DicomFormatException">Nested deeper than data sets may be.</exception>
+    public static string ToText(DataSet report) => Write(report, new TextReportPage());
+
+    private static string Write(DataSet report, ReportPage page)
     {
         if (!IsReport(report)) throw new ImagingException(ImagingError.NotAnImage, "not a structured report");
-        var page = new Page();
-        string title = Meaning(First(report, Tags.ConceptNameCodeSequence)) ?? "Structured report";
-        page.Raw("<!DOCTYPE html>\n<html lang=\"").Text(Language(report)).Raw("\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>")
-            .Text(title).Raw("</title><style>").Raw(Style).Raw("</style></head>\n<body><main><header><h1>").Text(title).Raw("</h1>\n<dl>");
-        page.Pair("Patient", Name(report.GetString(Tags.PatientName))).Pair("Patient ID", report.GetString(Tags.PatientID)).Pair("Born", Date(report.GetString(Tags.PatientBirthDate)))
-            .Pair("Sex", report.GetString(Tags.PatientSex)).Pair("Study", report.GetString(Tags.StudyDescription)).Pair("Study date", Date(report.GetString(Tags.StudyDate)))
-            .Pair("Accession number", report.GetString(Tags.AccessionNumber)).Pair("Written", Join(Date(report.GetString(Tags.ContentDate)), Time(report.GetString(Tags.ContentTime))))
-            .Pair("Completion", report.GetString(Tags.CompletionFlag)).Pair("Verification", report.GetString(Tags.VerificationFlag));
+        page.Begin(Meaning(First(report, Tags.ConceptNameCodeSequence)) ?? "Structured report", Language(report));
+        Pair("Patient", Name(report.GetString(Tags.PatientName)));
+        Pair("Patient ID", report.GetString(Tags.PatientID));
+        Pair("Born", Date(report.GetString(Tags.PatientBirthDate)));
+        Pair("Sex", report.GetString(Tags.PatientSex));
+        Pair("Study", report.GetString(Tags.StudyDescription));
+        Pair("Study date", Date(report.GetString(Tags.StudyDate)));
+        Pair("Accession number", report.GetString(Tags.AccessionNumber));
+        Pair("Written", Join(Date(report.GetString(Tags.ContentDate)), Time(report.GetString(Tags.ContentTime))));
+        Pair("Completion", report.GetString(Tags.CompletionFlag));
+        Pair("Verification", report.GetString(Tags.VerificationFlag));
         foreach (DataSet observer in report.GetItems(Tags.VerifyingObserverSequence))
-            page.Pair("Verified by", Join(Name(observer.GetString(Tags.VerifyingObserverName)), observer.GetString(Tags.VerifyingOrganization), DateTime(observer.GetString(Tags.VerificationDateTime))));
-        page.Raw("</dl></header>\n");
-        Children(page, report, level: 2);
-        if (page.Items >= ItemsMax) page.Raw("<p role=\"alert\">This page ends here: the report has more than ").Text(ItemsMax.ToString(CultureInfo.InvariantCulture)).Raw(" items.</p>");
-        return page.Raw("</main></body></html>\n").ToString();
+            Pair("Verified by", Join(Name(observer.GetString(Tags.VerifyingObserverName)), observer.GetString(Tags.VerifyingOrganization), DateTime(observer.GetString(Tags.VerificationDateTime))));
+        page.EndHeader();
+        int items = 0;
+        Children(page, report, level: 2, ref items);
+        if (items >= ItemsMax) page.Alert($"This page ends here: the report has more than {ItemsMax.ToString(CultureInfo.InvariantCulture)} items.");
+        return page.End();
+
+        void Pair(string label, string? value)
+        {
+            if (!string.IsNullOrEmpty(value)) page.Pair(label, value);
+        }
     }
 
     /// <summary>Containers become sections, what stands between them lists.</summary>
-    private static void Children(Page page, DataSet parent, int level)
+    private static void Children(ReportPage page, DataSet parent, int level, ref int items)
     {
         bool inList = false;
         foreach (DataSet item in parent.GetItems(Tags.ContentSequence))
         {
-            if (!page.TakeItem()) break;
+            if (items >= ItemsMax) break;
+            items++;
             if (item.GetString(Tags.ValueType) is "CONTAINER" or "TABLE")
             {
-                if (inList) page.Raw("</ul>\n");
+                if (inList) page.EndList();
                 inList = false;
-                Section(page, item, level);
+                Section(page, item, level, ref items);
                 continue;
             }
-            if (!inList) page.Raw("<ul>\n");
+            if (!inList) page.BeginList();
             inList = true;
-            page.Raw("<li>");
-            Label(page, item);
+            page.BeginItem();
+            if (First(item, Tags.ConceptNameCodeSequence) is { } name)
+            {
+                page.BeginLabel();
+                Code(page, name);
+                page.EndLabel();
+            }
             Value(page, item);
-            if (item.GetItems(Tags.ContentSequence).Count > 0) Children(page, item, level);
-            page.Raw("</li>\n");
+            if (item.GetItems(Tags.ContentSequence).Count > 0) Children(page, item, level, ref items);
+            page.EndItem();
         }
-        if (inList) page.Raw("</ul>\n");
+        if (inList) page.EndList();
     }
 
-    private static void Section(Page page, DataSet item, int level)
+    private static void Section(ReportPage page, DataSet item, int level, ref int items)
     {
-        string heading = "h" + Math.Min(level, 6).ToString(CultureInfo.InvariantCulture);
-        page.Raw("<section>");
+        page.BeginSection();
         if (First(item, Tags.ConceptNameCodeSequence) is { } name)
         {
-            page.Raw("<").Raw(heading).Raw(">");
+            page.BeginHeading(level);
             Code(page, name);
-            page.Raw("</").Raw(heading).Raw(">\n");
+            page.EndHeading(level);
         }
-        Children(page, item, level + 1);
-        page.Raw("</section>\n");
+        Children(page, item, level + 1, ref items);
+        page.EndSection();
     }
 
-    private static void Label(Page page, DataSet item)
-    {
-        if (First(item, Tags.ConceptNameCodeSequence) is not { } name) return;
-        page.Raw("<strong>");
-        Code(page, name);
-        page.Raw("</strong>: ");
-    }
-
-    private static void Value(Page page, DataSet item)
+    private static void Value(ReportPage page, DataSet item)
     {
         switch (item.GetString(Tags.ValueType))
         {
             case "TEXT":
-                page.Raw("<span class=\"text\">").Text(item.GetString(Tags.TextValue)).Raw("</span>");
+                page.Prose(item.GetString(Tags.TextValue));
                 break;
             case "CODE":
                 if (First(item, Tags.ConceptCodeSequence) is { } code) Code(page, code);
@@ -121,8 +129,9 @@ public static class StructuredReport
                 page.Text(item.GetString(Tags.UID));
                 break;
             case "SCOORD" or "SCOORD3D":
-                page.Text(item.GetString(Tags.GraphicType)).Raw(" <span class=\"ref\">").Text(string.Join(", ", item.GetStrings(Tags.GraphicData).Take(16)))
-                    .Raw(item.GetStrings(Tags.GraphicData).Length > 16 ? ", …</span>" : "</span>");
+                string[] points = item.GetStrings(Tags.GraphicData);
+                page.Text(item.GetString(Tags.GraphicType) + " ");
+                page.Aside(string.Join(", ", points.Take(16)) + (points.Length > 16 ? ", …" : ""));
                 break;
             case "TCOORD":
                 page.Text(Join(item.GetString(Tags.TemporalRangeType), string.Join(", ", item.GetStrings(Tags.ReferencedTimeOffsets)), string.Join(", ", item.GetStrings(Tags.ReferencedDateTime))));
@@ -132,15 +141,15 @@ public static class StructuredReport
                 break;
             case null:
                 // A reference to another item of this tree, by its place in it (PS3.3 C.17.3.2.5).
-                page.Raw("<span class=\"ref\">see item ").Text(string.Join('.', item.GetStrings(Tags.ReferencedContentItemIdentifier))).Raw("</span>");
+                page.Aside("see item " + string.Join('.', item.GetStrings(Tags.ReferencedContentItemIdentifier)));
                 break;
             default:
-                page.Raw("<span class=\"ref\">").Text(item.GetString(Tags.ValueType)).Raw("</span>");
+                page.Aside(item.GetString(Tags.ValueType));
                 break;
         }
     }
 
-    private static void Number(Page page, DataSet item)
+    private static void Number(ReportPage page, DataSet item)
     {
         IReadOnlyList<DataSet> values = item.GetItems(Tags.MeasuredValueSequence);
         if (values.Count == 0)
@@ -158,22 +167,23 @@ public static class StructuredReport
         }
     }
 
-    private static void References(Page page, DataSet item)
+    private static void References(ReportPage page, DataSet item)
     {
         foreach (DataSet reference in item.GetItems(Tags.ReferencedSOPSequence))
         {
             string? kind = reference.GetString(Tags.ReferencedSOPClassUID) is { } uid ? UidDictionary.TryGet(uid, out string name, out _) ? name : uid : null;
-            page.Text(kind ?? item.GetString(Tags.ValueType)).Raw(" <span class=\"ref\">").Text(reference.GetString(Tags.ReferencedSOPInstanceUID));
-            if (reference.GetStrings(Tags.ReferencedFrameNumber) is { Length: > 0 } frames) page.Text(" frame " + string.Join(", ", frames));
-            page.Raw("</span> ");
+            string[] frames = reference.GetStrings(Tags.ReferencedFrameNumber);
+            page.Text((kind ?? item.GetString(Tags.ValueType)) + " ");
+            page.Aside(reference.GetString(Tags.ReferencedSOPInstanceUID) + (frames.Length > 0 ? " frame " + string.Join(", ", frames) : ""));
+            page.Text(" ");
         }
     }
 
-    private static void Code(Page page, DataSet code)
+    private static void Code(ReportPage page, DataSet code)
     {
         string? value = code.GetString(Tags.CodeValue) ?? code.GetString(Tags.LongCodeValue) ?? code.GetString(Tags.URNCodeValue);
         page.Text(code.GetString(Tags.CodeMeaning) ?? value);
-        if (value is not null) page.Raw(" <span class=\"code\">(").Text(Join(value, code.GetString(Tags.CodingSchemeDesignator))).Raw(")</span>");
+        if (value is not null) page.Code(Join(value, code.GetString(Tags.CodingSchemeDesignator)));
     }
 
     private static string? Meaning(DataSet? code) => code?.GetString(Tags.CodeMeaning);
@@ -210,34 +220,5 @@ public static class StructuredReport
             text.Append(part);
         }
         return text.ToString();
-    }
-
-    private sealed class Page
-    {
-        private readonly StringBuilder _html = new();
-
-        public int Items { get; private set; }
-
-        public bool TakeItem() => Items < ItemsMax && ++Items <= ItemsMax;
-
-        public Page Raw(string html)
-        {
-            _html.Append(html);
-            return this;
-        }
-
-        public Page Text(string? text)
-        {
-            _html.Append(WebUtility.HtmlEncode(text));
-            return this;
-        }
-
-        public Page Pair(string label, string? value)
-        {
-            if (!string.IsNullOrEmpty(value)) Raw("<dt>").Raw(label).Raw("</dt><dd>").Text(value).Raw("</dd>\n");
-            return this;
-        }
-
-        public override string ToString() => _html.ToString();
     }
 }

@@ -196,27 +196,4 @@ public static class InstanceTranscoder
             return item;
         }
     }
-
-    /// <summary>Cells of one byte → single bits, frames without a gap between them (PS3.5 section 8.1.1).</summary>
-    private sealed class BitPacker
-    {
-        private int _held;
-        private int _count;
-
-        public byte[] Pack(ReadOnlySpan<byte> cells)
-        {
-            byte[] packed = new byte[(_count + cells.Length) / 8];
-            int written = 0;
-            foreach (byte cell in cells)
-            {
-                _held |= (cell & 1) << _count;
-                if (++_count < 8) continue;
-                packed[written++] = (byte)_held;
-                (_held, _count) = (0, 0);
-            }
-            return packed;
-        }
-
-        public byte[] Rest() => _count > 0 ? [(byte)_held] : [];
-    }
 }

@@ -13,8 +13,9 @@ public static class WebResources
     private static readonly string[] s_codestreams =
         ["multipart/related; type=\"image/jpeg\"", "multipart/related; type=\"image/jls\"", "multipart/related; type=\"image/jp2\"", "multipart/related; type=\"image/jphc\"", "multipart/related; type=\"image/dicom-rle\""];
 
-    private static readonly string[] s_pictures = ["image/jpeg", "image/png", "image/gif"];
-    private static readonly string[] s_pictureParts = ["multipart/related; type=\"image/jpeg\"", "multipart/related; type=\"image/png\"", "multipart/related; type=\"image/gif\""];
+    private static readonly string[] s_pictures = ["image/jpeg", "image/png", "image/gif", "image/jp2"];
+    private static readonly string[] s_pictureParts = [.. s_pictures.Select(type => $"multipart/related; type=\"{type}\"")];
+    private static readonly string[] s_documents = ["text/html", "text/plain", "text/xml", "application/pdf", "video/mp4", "video/mpeg2", "video/mpeg", "video/H265"];
     private static readonly string[] s_renderedQuery = ["viewport", "window", "quality", "annotation", "iccprofile", "presentationUID", "bits", "accept"];
 
     private static readonly string[] s_stored =
@@ -36,8 +37,8 @@ public static class WebResources
             ("/studies", "studies"), ("/series", "series of all studies"), ("/instances", "instances of all studies"), (Study + "/series", "series of a study"),
             (Study + "/instances", "instances of a study"), (Series + "/instances", "instances of a series"),
         ];
-        foreach ((string path, string what) in all) yield return Get(path, "Search (QIDO-RS)", $"Search for {what}", [Json, "application/json", Xml], s_searchQuery);
-        yield return Get("/patients", "Extension of Search", "Search for patients", [Json, "application/json", Xml], s_searchQuery);
+        foreach ((string path, string what) in all) yield return Get(path, "Search (QIDO-RS)", $"Search for {what}", [Json, "application/json", Xml, "text/csv"], s_searchQuery);
+        yield return Get("/patients", "Extension of Search", "Search for patients", [Json, "application/json", Xml, "text/csv"], s_searchQuery);
     }
 
     private static IEnumerable<WebResource> Stores()
@@ -51,10 +52,10 @@ public static class WebResources
         foreach ((string path, string what) in ((string, string)[])[(Study, "a study"), (Series, "a series"), (Instance, "an instance")])
         {
             yield return Get(path, "Retrieve (WADO-RS)", $"Retrieve the instances of {what}", path == Instance ? [.. s_instances, "application/dicom"] : s_instances, ["accept"]);
-            yield return Get(path + "/bulkdata", "Retrieve (WADO-RS)", $"Retrieve the bulk data of {what}", s_bulk, ["accept"]);
-            yield return Get(path + "/pixeldata", "Retrieve (WADO-RS)", $"Retrieve the pixel data of {what}", s_bulk, ["accept"]);
+            yield return Get(path + "/bulkdata", "Retrieve (WADO-RS)", $"Retrieve the bulk data of {what}", [.. s_bulk, .. s_codestreams], ["accept"]);
+            yield return Get(path + "/pixeldata", "Retrieve (WADO-RS)", $"Retrieve the pixel data of {what}", path == Instance ? [.. s_bulk, .. s_codestreams, "application/octet-stream"] : [.. s_bulk, .. s_codestreams], ["accept"]);
             yield return Get(path + "/metadata", "Retrieve (WADO-RS)", $"Retrieve the metadata of {what}", [Json, "application/json", Xml], ["accept"]);
-            yield return Get(path + "/rendered", "Retrieve (WADO-RS)", $"Retrieve {what} rendered", path == Instance ? [.. s_pictures, "text/html", "application/pdf", "video/mp4", "video/mpeg2"] : [.. s_pictureParts, .. s_pictures], s_renderedQuery);
+            yield return Get(path + "/rendered", "Retrieve (WADO-RS)", $"Retrieve {what} rendered", path == Instance ? [.. s_pictures, .. s_documents] : [.. s_pictureParts, .. s_pictures], s_renderedQuery);
             yield return Get(path + "/thumbnail", "Retrieve (WADO-RS)", $"Retrieve a thumbnail of {what}", s_pictures, ["viewport", "accept"]);
             yield return new WebResource("DELETE", path, "Extension", $"Delete {what}: found no more at once, taken back by its deletion until it is purged", ["application/json"], ["reason"], []);
         }
@@ -62,7 +63,7 @@ public static class WebResources
         yield return Get(Instance + "/frames/{frames}/thumbnail", "Retrieve (WADO-RS)", "Retrieve a thumbnail of a frame", s_pictures, ["viewport", "accept"]);
         yield return Get(Study + "/skeleton", "Extension", "Series with counts, and the metadata of their first and middle instances", ["application/json"], ["accept"]);
         yield return Get(Study + "/tree", "Extension", "Every series and instance of a study", ["application/json"], ["accept"]);
-        yield return Get("/wado", "Retrieve (WADO-URI)", "Retrieve one instance", ["application/dicom", .. s_pictures, "text/html", "application/pdf", "video/mp4", "video/mpeg2"],
+        yield return Get("/wado", "Retrieve (WADO-URI)", "Retrieve one instance", ["application/dicom", .. s_pictures, .. s_documents],
             ["requestType", "studyUID", "seriesUID", "objectUID", "contentType", "transferSyntax", "frameNumber", "rows", "columns", "region", "windowCenter", "windowWidth", "imageQuality", "annotation", "presentationUID", "anonymize"]);
         yield return Get(Instance + "/frames/{frames}", "Retrieve (WADO-RS)", "Retrieve frames", [.. s_bulk, .. s_codestreams, "application/octet-stream"], ["accept"]);
         yield return Get(Instance + "/bulkdata/{**path}", "Retrieve (WADO-RS)", "Retrieve one bulk value", ["application/octet-stream"], ["accept"]);

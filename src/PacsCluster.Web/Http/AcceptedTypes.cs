@@ -109,7 +109,7 @@ internal sealed class AcceptedTypes
 /// <param name="OnlyByName">Only for who names the transfer syntax: <c>*</c> does not ask for it.</param>
 internal sealed record Offer(string Essence, bool InParts = false, string? TransferSyntaxUid = null, bool IsDefault = true, bool OnlyByName = false)
 {
-    /// <summary>A media range accepts this. A <c>multipart/related</c> range that names no type accepts parts of any type. Text in JSON or XML is UTF-8, so a
+    /// <summary>A media range accepts this. A <c>multipart/related</c> range that names no type accepts parts of any type. Text, JSON and XML are in UTF-8, so a
     /// range that wants another charset does not fit.</summary>
     public bool Fits(MediaType range)
     {
@@ -132,8 +132,8 @@ internal sealed record Offer(string Essence, bool InParts = false, string? Trans
         if (range.Type == "*") return true;
         int slash = Essence.IndexOf('/', StringComparison.Ordinal);
         if (!Essence.AsSpan(0, slash).SequenceEqual(range.Type)) return false;
-        if (range.Subtype != "*" && !Essence.AsSpan(slash + 1).SequenceEqual(range.Subtype)) return false;
-        bool isText = Essence.EndsWith("json", StringComparison.Ordinal) || Essence.EndsWith("xml", StringComparison.Ordinal);
+        if (range.Subtype != "*" && !Essence.AsSpan(slash + 1).Equals(range.Subtype, StringComparison.OrdinalIgnoreCase)) return false;
+        bool isText = Essence.StartsWith("text/", StringComparison.Ordinal) || Essence.EndsWith("json", StringComparison.Ordinal) || Essence.EndsWith("xml", StringComparison.Ordinal);
         return !isText || range["charset"] is not { } charset || charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase);
     }
 

@@ -53,13 +53,15 @@ internal sealed class MultipartWriter
         await _body.FlushAsync(ct);
     }
 
+    /// <summary>To be called before a part is opened or made: what fails then breaks off an answer that has parts already. That the first part could be had is known before anything is sent.</summary>
+    public Task BeforeNextAsync(HttpContext http, CancellationToken ct) => _hasParts && !http.Response.HasStarted ? http.Response.StartAsync(ct) : Task.CompletedTask;
+
     /// <summary>Writes one part.</summary>
     /// <returns>Bytes not flushed yet.</returns>
     public async ValueTask<int> WriteAsync(HttpContext http, BulkPart part, int unflushed, CancellationToken ct)
     {
+        await BeforeNextAsync(http, ct);
         await using Stream bytes = await part.Content.OpenAsync(0, part.Content.Length, ct);
-        // What fails from here on breaks the answer off; that the first part could be opened is known before anything is sent.
-        if (_hasParts && !http.Response.HasStarted) await http.Response.StartAsync(ct);
         StartPart(part.ContentType, part.Location);
         return await BodyCopy.CopyAsync(bytes, part.Content.Length, _body, unflushed, ct);
     }

@@ -3,6 +3,7 @@ using System.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using PacsCluster.Catalog;
+using PacsCluster.Dicom;
 using PacsCluster.Engine;
 using PacsCluster.Imaging;
 using PacsCluster.Imaging.Rendering;
@@ -10,14 +11,15 @@ using PacsCluster.Imaging.Rendering;
 namespace PacsCluster.Web;
 
 /// <summary>Retrieve of rendered instances and thumbnails (PS3.18 10.4.1.1.3 and 10.4.1.1.4; C-83, C-84): pictures of images and presentation states,
-/// pages of structured reports; encapsulated PDF and video as they are.</summary>
-internal sealed class RenderedTransaction(Locator locator, ICatalog catalog, Retrieve retrieve, PictureMaker pictures, ServiceRoot root, WebOptions options)
+/// pages of structured reports; encapsulated PDF, CDA and video as they are.</summary>
+internal sealed class RenderedTransaction(Locator locator, ICatalog catalog, Retrieve retrieve, Metadata metadata, PictureMaker pictures, ServiceRoot root, WebOptions options)
 {
-    private const string Jpeg = "image/jpeg", Png = "image/png", Gif = "image/gif", Html = "text/html", Pdf = "application/pdf";
-    private const string EncapsulatedPdf = "1.2.840.10008.5.1.4.1.1.104.1";
+    private const string Jpeg = "image/jpeg", Png = "image/png", Gif = "image/gif", Jpeg2000 = "image/jp2", Html = "text/html", Plain = "text/plain", Xml = "text/xml", Pdf = "application/pdf";
 
-    private static readonly Offer[] s_one = [new(Jpeg), new(Png), new(Gif)];
-    private static readonly Offer[] s_many = [new(Jpeg, InParts: true), new(Png, InParts: true), new(Gif, InParts: true), new(Jpeg), new(Png), new(Gif)];
+    // PS3.18 table 8.7.4-1. JPEG 2000 is the slowest to make, so the last that a wildcard gets.
+    private static readonly Offer[] s_one = [new(Jpeg), new(Png), new(Gif), new(Jpeg2000)];
+    private static readonly Offer[] s_many = [.. s_one.Select(o => o with { InParts = true }), .. s_one];
+    private static readonly Offer[] s_report = [new(Html), new(Plain), new(Xml)];
 
     /// <summary>Answers <c>rendered</c> and <c>thumbnail</c> at each level, and of frames.</summary>
     public async Task HandleAsync(HttpContext http)
@@ -35,27 +37,32 @@ internal sealed class RenderedTransaction(Locator locator, ICatalog catalog, Ret
         }
     }
 
-    /// <summary>Answers WADO-URI's requests for a picture, page or document.</summary>
+    /// <summary>Answers WADO-URI's requests for a picture, page, document or video.</summary>
     /// <param name="http">The request, with the parameters of PS3.18 9.4.</param>
     /// <param name="instance">Of what.</param>
-    /// <param name="mediaType">As what, e.g. <c>image/jpeg</c>.</param>
-    public async Task SendUriAsync(HttpContext http, InstanceLocation instance, string mediaType)
+    /// <param name="wanted">What contentType says, in order: the first that can be made of the instance.</param>
+    /// <returns>False: the instance itself stands before anything that can be made of it.</returns>
+    /// <exception cref="ProblemException">406: nothing of it can be.</exception>
+    public async Task<bool> TrySendUriAsync(HttpContext http, InstanceLocation instance, IReadOnlyList<MediaType> wanted)
     {
         try
         {
             HeaderRow header = await HeaderAsync(instance, http.RequestAborted) ?? throw new ProblemException(Problem.NotFound("There is no such instance here any more.", "Search for it."));
-            Offer[] offers = Offers(instance, header, isWhole: !http.Request.Query.ContainsKey("frameNumber"));
-            Offer offer = Array.Find(offers, o => o.Fits(new MediaType(mediaType.Split('/')[0], mediaType.Split('/')[1], [])))
-                ?? throw new ProblemException(Negotiation.NotAcceptable("The instance cannot be had as that type.", [.. offers, new Offer("application/dicom")]));
+            Offer itself = new("application/dicom");
+            Offer[] offers = [.. Offers(instance, header, isWhole: !http.Request.Query.ContainsKey("frameNumber")), itself];
+            Offer offer = wanted.Select(type => Array.Find(offers, o => o.Fits(type))).FirstOrDefault(o => o is not null)
+                ?? throw new ProblemException(Negotiation.NotAcceptable("The instance cannot be had as any type in contentType.", offers));
+            if (offer == itself) return false;
             if (!s_one.Contains(offer))
             {
                 await DocumentAsync(http, instance, header, offer);
-                return;
+                return true;
             }
             PictureSource? source = PresentationState.IsPresentationState(instance.SopClassUid) ? null : await pictures.OpenAsync(instance, header, http.RequestAborted);
             RenderedParameters parameters = RenderedParameters.ReadUri(http.Request.Query, (source?.Format.Columns ?? 0, source?.Format.Rows ?? 0), options.RenderedPixelsMax);
             int frame = http.Request.Query["frameNumber"].ToString() is { Length: > 0 } text ? FramesTransaction.ReadList(text)[0] : 1;
             await PicturesAsync(http, instance, header, source, parameters, offer, [frame]);
+            return true;
         }
         catch (ImagingException e)
         {
@@ -69,6 +76,11 @@ internal sealed class RenderedTransaction(Locator locator, ICatalog catalog, Ret
         (InstanceLocation location, HeaderRow header) = await locator.InstanceAsync(http);
         RenderedParameters parameters = RenderedParameters.Read(http.Request.Query, options.RenderedPixelsMax);
         Offer[] offers = frames is { Count: > 1 } ? s_many : Offers(location, header, isWhole: frames is null);
+        if (offers.Length == 0)
+        {
+            throw new ProblemException(new Problem(StatusCodes.Status406NotAcceptable, "Not acceptable", "The instance is nothing that is rendered here: no image, video, presentation state, report, PDF or CDA.",
+                "GET its metadata for what it is, its bulkdata, or the instance itself as application/dicom."));
+        }
         Offer offer = Negotiation.Select(http, offers).Offer;
         if (!offer.InParts && !s_one.Contains(offer))
         {
@@ -195,34 +207,63 @@ internal sealed class RenderedTransaction(Locator locator, ICatalog catalog, Ret
         await SendAsync(http, picture);
     }
 
-    /// <summary>A structured report as a page, or the document or video that an instance carries.</summary>
+    /// <summary>A structured report as a page, as text or in XML, or the document or video that an instance carries.</summary>
     private async Task DocumentAsync(HttpContext http, InstanceLocation location, HeaderRow header, Offer offer)
     {
         CancellationToken ct = http.RequestAborted;
         InstanceContent content = await retrieve.OpenContentAsync(location, header, ct);
-        if (offer.Essence != Html)
+        // A page or document of somebody runs nothing and loads nothing, whatever a browser may think of it.
+        if (offer.Essence is Html or Plain or Xml)
         {
-            BulkContent document = (offer.Essence == Pdf ? content.Value("00420011", out _) : await content.PixelsAsync(ct))
+            http.Response.Headers.ContentSecurityPolicy = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
+            http.Response.Headers.XContentTypeOptions = "nosniff";
+        }
+        bool isVideo = PixelMediaTypes.IsVideo(location.TransferSyntaxUid);
+        if (isVideo || location.SopClassUid is Uids.EncapsulatedPDFStorage or Uids.EncapsulatedCDAStorage)
+        {
+            BulkContent document = (isVideo ? await content.PixelsAsync(ct) : content.Value("00420011", out _))
                 ?? throw new ProblemException(Problem.NotFound("The instance carries no document.", "GET its metadata for what it has."));
-            // A PDF or a video may end with the byte that makes its length even; readers pass over it.
+            // A PDF or a video may end with the byte that makes its length even; readers pass over it. XML must not.
+            if (offer.Essence == Xml) document = await WithoutPaddingAsync(document, ct);
             await new BulkAnswer(location, offer, "document").SendAsync(http, [new BulkPart(offer.Essence, InstancesTransaction.Location(root.Url(http), location) + "/rendered", document)]);
             return;
         }
         if (!Begin(http, ETag(http, offer, [location]))) return;
-        http.Response.ContentType = Html + "; charset=utf-8";
-        // A page of somebody's report runs nothing and loads nothing, whatever a browser may think of it.
-        http.Response.Headers.ContentSecurityPolicy = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
-        http.Response.Headers.XContentTypeOptions = "nosniff";
-        await SendAsync(http, Encoding.UTF8.GetBytes(StructuredReport.ToHtml(content.Header)));
+        http.Response.ContentType = offer.Essence + "; charset=utf-8";
+        await SendAsync(http, offer.Essence switch
+        {
+            Html => Encoding.UTF8.GetBytes(StructuredReport.ToHtml(content.Header)),
+            Plain => Encoding.UTF8.GetBytes(StructuredReport.ToText(content.Header)),
+            _ => NativeXml(location, header),
+        });
     }
 
+    // The one XML that DICOM has for any instance (PS3.19 A.1).
+    private byte[] NativeXml(InstanceLocation location, HeaderRow header)
+    {
+        using var document = new MemoryStream();
+        metadata.WriteXml(document, location, header);
+        return document.ToArray();
+    }
+
+    private static async Task<BulkContent> WithoutPaddingAsync(BulkContent document, CancellationToken ct)
+    {
+        if (document.Length == 0) return document;
+        byte[] last = new byte[1];
+        await using Stream end = await document.OpenAsync(document.Length - 1, 1, ct);
+        await end.ReadExactlyAsync(last, ct);
+        return last[0] == 0 ? document.Take(document.Length - 1) : document;
+    }
+
+    /// <summary>Empty: it is nothing that is rendered.</summary>
     private static Offer[] Offers(InstanceLocation location, HeaderRow header, bool isWhole)
     {
-        if (isWhole && PixelMediaTypes.IsVideo(location.TransferSyntaxUid)) return [new Offer(PixelMediaTypes.Of(location.TransferSyntaxUid))];
+        if (isWhole && PixelMediaTypes.IsVideo(location.TransferSyntaxUid)) return [.. PixelMediaTypes.OfVideo(location.TransferSyntaxUid).Select(type => new Offer(type))];
         if (location.PixelDataOffset >= 0 || PresentationState.IsPresentationState(location.SopClassUid)) return s_one;
-        if (location.SopClassUid == EncapsulatedPdf) return [new Offer(Pdf)];
-        if (StructuredReport.IsReport(header.ToDataSet(location.TransferSyntaxUid))) return [new Offer(Html)];
-        throw new ProblemException(NoPicture);
+        if (location.SopClassUid == Uids.EncapsulatedPDFStorage) return [new Offer(Pdf)];
+        if (location.SopClassUid == Uids.EncapsulatedCDAStorage) return [new Offer(Xml)];
+        if (StructuredReport.IsReport(header.ToDataSet(location.TransferSyntaxUid))) return s_report;
+        return [];
     }
 
     /// <summary>Sets validators; false when the answer is complete (304, HEAD).</summary>
@@ -242,6 +283,7 @@ internal sealed class RenderedTransaction(Locator locator, ICatalog catalog, Ret
     {
         Png => PictureWriter.Png(image),
         Gif => Still(image),
+        Jpeg2000 => PictureWriter.Jpeg2000(image, quality),
         _ => PictureWriter.Jpeg(image, quality),
     }, ct);
 

@@ -7,7 +7,7 @@ using PacsCluster.Engine;
 namespace PacsCluster.Web;
 
 /// <summary>Retrieve of bulk data: one value by its URI, and all values or the pixel data of an instance, a series or a study (PS3.18 10.4.1.1.5, CP-2040).</summary>
-internal sealed class BulkdataTransaction(Locator locator, Retrieve retrieve, ServiceRoot root)
+internal sealed class BulkdataTransaction(Locator locator, Retrieve retrieve, ConvertedPixels converted, ServiceRoot root)
 {
     private static readonly Tag s_encapsulatedDocument = new(0x00420011), s_mimeType = new(0x00420012);
 
@@ -38,7 +38,7 @@ internal sealed class BulkdataTransaction(Locator locator, Retrieve retrieve, Se
         await answer.SendAsync(http, [new BulkPart(offer.ContentType, Location(root.Url(http), location, path), value)]);
     }
 
-    /// <summary>The pixel data of one instance: native as one part, codestreams one part a frame, a video as one stream.</summary>
+    /// <summary>The pixel data of one instance, as stored or converted: samples as one part, codestreams one part a frame, a video as one stream.</summary>
     public async Task HandleInstancePixelsAsync(HttpContext http)
     {
         (InstanceLocation location, HeaderRow header) = await locator.InstanceAsync(http);
@@ -55,16 +55,32 @@ internal sealed class BulkdataTransaction(Locator locator, Retrieve retrieve, Se
     {
         string service = root.Url(http);
         if (content.PixelData is null) throw new ProblemException(Problem.NotFound("The instance has no pixel data.", "GET its bulkdata for documents and other values."));
-        Offer offer = Negotiation.Select(http, PixelOffers.Of(content.Location.TransferSyntaxUid, single: !content.IsEncapsulated || content.FrameCount <= 1)).Offer;
-        await new BulkAnswer(content.Location, offer, "pixels").SendAsync(http, await PixelPartsAsync(content, offer, service, http.RequestAborted));
+        Offer offer = Negotiation.Select(http, PixelOffers.OfAll(content.Location.TransferSyntaxUid, content.FrameCount)).Offer;
+        var answer = new BulkAnswer(content.Location, offer, "pixels");
+        if (PixelOffers.IsStored(offer, content.Location.TransferSyntaxUid))
+        {
+            await answer.SendAsync(http, await PixelPartsAsync(content, offer, service, http.RequestAborted));
+            return;
+        }
+        int[] frames = Frames(content);
+        string all = Location(service, content);
+        if (offer.TransferSyntaxUid != PixelMediaTypes.Native) await converted.SendFramesAsync(http, content, frames, answer, frame => Location(service, content, frame));
+        // One frame has a length before it is sent, so it has ranges too.
+        else if (frames.Length == 1) await converted.SendFramesAsync(http, content, frames, answer, _ => all);
+        else await converted.SendSamplesAsync(http, content, answer, all);
+    }
+
+    private static int[] Frames(InstanceContent content)
+    {
+        FramesTransaction.Check(content, []);
+        return [.. Enumerable.Range(1, content.FrameCount)];
     }
 
     private static async Task<IReadOnlyList<BulkPart>> PixelPartsAsync(InstanceContent content, Offer offer, string service, CancellationToken ct)
     {
-        string instance = InstancesTransaction.Location(service, content.Location);
         if (content.IsEncapsulated && content.FrameCount > 0)
-            return [.. Enumerable.Range(0, content.FrameCount).Select(i => new BulkPart(offer.ContentType, $"{instance}/frames/{i + 1}", content.Frame(i)))];
-        return await content.PixelsAsync(ct) is { } all ? [new BulkPart(offer.ContentType, Location(service, content.Location, content.PixelData!.Value.Tag.ToHex()), all)] : [];
+            return [.. Enumerable.Range(1, content.FrameCount).Select(frame => new BulkPart(offer.ContentType, Location(service, content, frame), content.Frame(frame - 1)))];
+        return await content.PixelsAsync(ct) is { } all ? [new BulkPart(offer.ContentType, Location(service, content), all)] : [];
     }
 
     private async Task SendManyAsync(HttpContext http, bool onlyPixels)
@@ -77,7 +93,7 @@ internal sealed class BulkdataTransaction(Locator locator, Retrieve retrieve, Se
         Dictionary<string, Offer> bySyntax = [];
         Offer octets = new(PixelMediaTypes.OctetStream, InParts: true);
         foreach (string uid in instances.Where(i => i.PixelDataOffset >= 0).Select(i => i.TransferSyntaxUid).Distinct(StringComparer.Ordinal))
-            bySyntax[uid] = Negotiation.Select(http, PixelOffers.Of(uid, single: false).FindAll(o => o.InParts)).Offer;
+            bySyntax[uid] = Negotiation.Select(http, PixelOffers.OfFrames(uid, single: false)).Offer;
         if (bySyntax.Count == 0) Negotiation.Select(http, [octets]);
         string etag = Conditions.Digest(instances.Select(i => i.ContentId).Concat(bySyntax.Values.Select(o => o.ToString())).Prepend(onlyPixels ? "pixels" : "all"));
         Conditions.SetValidators(http.Response, etag);
@@ -93,7 +109,15 @@ internal sealed class BulkdataTransaction(Locator locator, Retrieve retrieve, Se
             {
                 foreach (BulkPart part in Values(content, service)) unflushed = await writer.WriteAsync(http, part, unflushed, ct);
             }
-            if (!bySyntax.TryGetValue(location.TransferSyntaxUid, out Offer? offer)) continue;
+            if (content.PixelData is null || !bySyntax.TryGetValue(location.TransferSyntaxUid, out Offer? offer)) continue;
+            if (!PixelOffers.IsStored(offer, location.TransferSyntaxUid))
+            {
+                int[] frames = Frames(content);
+                if (offer.TransferSyntaxUid == PixelMediaTypes.Native) await converted.WriteSamplesAsync(http, writer, content, offer, Location(service, content));
+                else await converted.WriteFramesAsync(http, writer, content, frames, offer, frame => Location(service, content, frame));
+                unflushed = 0;
+                continue;
+            }
             foreach (BulkPart part in await PixelPartsAsync(content, offer, service, ct)) unflushed = await writer.WriteAsync(http, part, unflushed, ct);
         }
         writer.End();
@@ -108,6 +132,10 @@ internal sealed class BulkdataTransaction(Locator locator, Retrieve retrieve, Se
             if (path != pixels && content.Value(path, out _) is { } bytes) yield return new BulkPart(PixelMediaTypes.OctetStream, Location(service, content.Location, path), bytes);
         }
     }
+
+    private static string Location(string service, InstanceContent content) => Location(service, content.Location, content.PixelData!.Value.Tag.ToHex());
+
+    private static string Location(string service, InstanceContent content, int frame) => $"{InstancesTransaction.Location(service, content.Location)}/frames/{frame}";
 
     private static string Location(string service, InstanceLocation instance, string path) => $"{InstancesTransaction.Location(service, instance)}/bulkdata/{path}";
 }

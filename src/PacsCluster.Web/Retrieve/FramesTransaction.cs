@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.IO.Pipelines;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using PacsCluster.Catalog;
@@ -8,7 +7,7 @@ using PacsCluster.Engine;
 namespace PacsCluster.Web;
 
 /// <summary>Retrieve of frames (PS3.18 10.4.1.1.6), in the order of the request: each one ranged read, and converted where the client asks for another transfer syntax.</summary>
-internal sealed class FramesTransaction(Locator locator, Retrieve retrieve, FrameConverter converter, ServiceRoot root)
+internal sealed class FramesTransaction(Locator locator, Retrieve retrieve, ConvertedPixels converted, ServiceRoot root)
 {
     /// <summary>Answers.</summary>
     public async Task HandleAsync(HttpContext http)
@@ -21,38 +20,7 @@ internal sealed class FramesTransaction(Locator locator, Retrieve retrieve, Fram
         string service = InstancesTransaction.Location(root.Url(http), location);
         var answer = new BulkAnswer(location, offer, $"frames {http.GetRouteValue("frames")}");
         if (PixelOffers.IsStored(offer, location.TransferSyntaxUid)) await answer.SendAsync(http, [.. frames.Select(frame => new BulkPart(offer.ContentType, $"{service}/frames/{frame}", content.Frame(frame - 1)))]);
-        else await ConvertAsync(http, content, frames, answer, service);
-    }
-
-    /// <summary>One frame after the other: the next is read when the client took the one before. The first is converted before anything is sent, so what cannot be is a 406.</summary>
-    private async Task ConvertAsync(HttpContext http, InstanceContent content, List<int> frames, BulkAnswer answer, string service)
-    {
-        CancellationToken ct = http.RequestAborted;
-        if (!answer.Begin(http)) return;
-        Offer offer = answer.Offer;
-        bool isHead = HttpMethods.IsHead(http.Request.Method);
-        if (!offer.InParts)
-        {
-            // HEAD too: its Content-Length and whether it can be converted at all are not known before.
-            ReadOnlyMemory<byte> bytes = await converter.ConvertAsync(content, frames[0] - 1, offer.TransferSyntaxUid!, ct);
-            http.Response.ContentType = offer.ContentType;
-            http.Response.Headers.ContentLocation = $"{service}/frames/{frames[0]}";
-            if (Conditions.TakeRange(http, bytes.Length) is { } range && !isHead) await http.Response.BodyWriter.WriteAsync(bytes.Slice((int)range.Offset, (int)range.Length), ct);
-            return;
-        }
-        MultipartWriter? writer = null;
-        foreach (int frame in frames)
-        {
-            ReadOnlyMemory<byte> bytes = await converter.ConvertAsync(content, frame - 1, offer.TransferSyntaxUid!, ct);
-            writer ??= MultipartWriter.Start(http.Response, offer.Essence);
-            if (isHead) return;
-            writer.StartPart(offer.ContentType, $"{service}/frames/{frame}");
-            FlushResult flushed = await http.Response.BodyWriter.WriteAsync(bytes, ct);
-            // Nobody reads any more.
-            if (flushed.IsCompleted) throw new OperationCanceledException(ct);
-        }
-        writer!.End();
-        await http.Response.BodyWriter.FlushAsync(ct);
+        else await converted.SendFramesAsync(http, content, frames, answer, frame => $"{service}/frames/{frame}");
     }
 
     /// <summary>Frame numbers from 1, as in <c>1,2,2,5</c>.</summary>

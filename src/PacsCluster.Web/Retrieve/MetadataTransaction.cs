@@ -1,14 +1,12 @@
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Headers;
 using Microsoft.AspNetCore.Routing;
-using Microsoft.Net.Http.Headers;
 using PacsCluster.Catalog;
 using PacsCluster.Engine;
 
 namespace PacsCluster.Web;
 
 /// <summary>Retrieve of metadata (PS3.18 10.4.1.1.2; C-80): a study's, a series' or an instance's attributes in the DICOM JSON Model, in gzip as it lies in the catalog where the client
-/// takes that; or in XML, a part for each instance (C-95).</summary>
+/// takes that, in Brotli for one that takes only this; or in XML, a part for each instance (C-95).</summary>
 internal sealed class MetadataTransaction(Metadata metadata, ServiceRoot root)
 {
     private const string Xml = "application/dicom+xml";
@@ -24,9 +22,10 @@ internal sealed class MetadataTransaction(Metadata metadata, ServiceRoot root)
             StudyInstanceUid = (string)http.GetRouteValue("study")!, SeriesInstanceUid = (string?)http.GetRouteValue("series"), SopInstanceUid = (string?)http.GetRouteValue("instance"),
         };
         MetadataAnswer answer = await metadata.OpenAsync(request, http.RequestAborted) ?? throw new ProblemException(Locator.NotHere(http));
-        bool gzip = !offer.InParts && TakesGzip(http.Request.GetTypedHeaders());
+        string coding = offer.InParts ? ContentCoding.Identity : ContentCoding.Choose(http.Request);
         // Each coding is a representation of its own, and packed at once is packed otherwise than packed at leisure.
-        string etag = $"{answer.Version}-{request.SeriesInstanceUid?.Length ?? 0}-{(offer.InParts ? "xml" : gzip ? answer.IsPacked ? "gz" : "gzf" : "id")}";
+        string etag = $"{answer.Version}-{request.SeriesInstanceUid?.Length ?? 0}-"
+            + (offer.InParts ? "xml" : coding switch { ContentCoding.Gzip => answer.IsPacked ? "gz" : "gzf", ContentCoding.Brotli => answer.IsPacked ? "br" : "brf", _ => "id" });
         Conditions.SetValidators(http.Response, etag, answer.LastModified);
         if (Conditions.IsNotModified(http, etag, answer.LastModified)) return;
         if (offer.InParts)
@@ -35,10 +34,14 @@ internal sealed class MetadataTransaction(Metadata metadata, ServiceRoot root)
             return;
         }
         http.Response.ContentType = offer.ContentType;
-        if (gzip) http.Response.Headers.ContentEncoding = "gzip";
+        if (coding != ContentCoding.Identity) http.Response.Headers.ContentEncoding = coding;
         if (HttpMethods.IsHead(http.Request.Method)) return;
-        if (gzip) await answer.WriteGzipAsync(http.Response.Body, http.RequestAborted);
-        else await answer.WriteJsonAsync(http.Response.Body, http.RequestAborted);
+        await (coding switch
+        {
+            ContentCoding.Gzip => answer.WriteGzipAsync(http.Response.Body, http.RequestAborted),
+            ContentCoding.Brotli => answer.WriteBrotliAsync(http.Response.Body, http.RequestAborted),
+            _ => answer.WriteJsonAsync(http.Response.Body, http.RequestAborted),
+        });
     }
 
     private async Task WriteXmlAsync(HttpContext http, MetadataAnswer answer)
@@ -53,17 +56,5 @@ internal sealed class MetadataTransaction(Metadata metadata, ServiceRoot root)
         }
         parts.End();
         await http.Response.BodyWriter.FlushAsync(http.RequestAborted);
-    }
-
-    /// <summary>The client takes gzip, by Accept-Encoding (RFC 9110 12.5.3).</summary>
-    public static bool TakesGzip(RequestHeaders headers)
-    {
-        double? gzip = null, any = null;
-        foreach (StringWithQualityHeaderValue coding in headers.AcceptEncoding)
-        {
-            if (coding.Value.Equals("gzip", StringComparison.OrdinalIgnoreCase) || coding.Value.Equals("x-gzip", StringComparison.OrdinalIgnoreCase)) gzip = coding.Quality ?? 1;
-            else if (coding.Value == "*") any = coding.Quality ?? 1;
-        }
-        return (gzip ?? any ?? 0) > 0;
     }
 }

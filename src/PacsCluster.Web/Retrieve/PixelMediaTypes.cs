@@ -11,6 +11,8 @@ internal static class PixelMediaTypes
 
     private const string Jpeg = "1.2.840.10008.1.2.4.";
 
+    private static readonly string[] s_mpeg2 = ["video/mpeg2", "video/mpeg"], s_mpeg4 = ["video/mp4"], s_hevc = ["video/mp4", "video/H265"];
+
     /// <summary>The media type of a codestream; octet-stream for what has none.</summary>
     public static string Of(string transferSyntaxUid) => transferSyntaxUid switch
     {
@@ -20,10 +22,17 @@ internal static class PixelMediaTypes
         Jpeg + "92" or Jpeg + "93" => "image/jpx",
         Jpeg + "110" or Jpeg + "111" or Jpeg + "112" => "image/jxl",
         Jpeg + "201" or Jpeg + "202" or Jpeg + "203" => "image/jphc",
-        _ when IsVideo(transferSyntaxUid) => transferSyntaxUid.StartsWith(Jpeg + "100", StringComparison.Ordinal) || transferSyntaxUid.StartsWith(Jpeg + "101", StringComparison.Ordinal)
-            ? "video/mpeg2" : "video/mp4",
+        _ when IsVideo(transferSyntaxUid) => OfVideo(transferSyntaxUid)[0],
         _ when transferSyntaxUid.StartsWith(Jpeg, StringComparison.Ordinal) && transferSyntaxUid.Length == Jpeg.Length + 2 && transferSyntaxUid[Jpeg.Length] is '5' or '6' or '7' => "image/jpeg",
         _ => OctetStream,
+    };
+
+    /// <summary>All media types that a video goes by: that of table 8.7.3-5 and that of rendered video (table 8.7.4-1); for HEVC the container's too, the one that browsers know, first.</summary>
+    public static IReadOnlyList<string> OfVideo(string transferSyntaxUid) => transferSyntaxUid switch
+    {
+        _ when transferSyntaxUid.StartsWith(Jpeg + "100", StringComparison.Ordinal) || transferSyntaxUid.StartsWith(Jpeg + "101", StringComparison.Ordinal) => s_mpeg2,
+        Jpeg + "107" or Jpeg + "108" => s_hevc,
+        _ => s_mpeg4,
     };
 
     /// <summary>The stored transfer syntax is one of the lossy ones: what a client gets that says nothing of transfer syntaxes (C-71).</summary>

@@ -24,8 +24,13 @@ internal static class PixelOffers
         }
         // A codestream under its own type; and as mere bytes for who asks for this transfer syntax or any (viewers ask for octet-stream and *).
         string type = PixelMediaTypes.Of(stored);
-        if (type != PixelMediaTypes.OctetStream) Add(offers, new Offer(type, true, stored, PixelMediaTypes.IsDefault(stored)), single);
-        Add(offers, new Offer(PixelMediaTypes.OctetStream, true, stored, IsDefault: type == PixelMediaTypes.OctetStream), single);
+        if (PixelMediaTypes.IsVideo(stored))
+        {
+            foreach (string one in PixelMediaTypes.OfVideo(stored)) Add(offers, new Offer(one, true, stored), single);
+        }
+        else if (type != PixelMediaTypes.OctetStream) Add(offers, new Offer(type, true, stored, PixelMediaTypes.IsDefault(stored)), single);
+        // Octet-stream alone means samples, also of what has no media type of its own (deflated frames); it means the bytes that are stored only where no samples can be had.
+        Add(offers, new Offer(PixelMediaTypes.OctetStream, true, stored, IsDefault: type == PixelMediaTypes.OctetStream && !FrameConverter.CanConvert(stored, PixelMediaTypes.Native)), single);
         return offers;
     }
 
@@ -42,6 +47,16 @@ internal static class PixelOffers
         {
             if (FrameConverter.CanConvert(transferSyntaxUid, uid)) Add(offers, new Offer(PixelMediaTypes.Of(uid), true, uid, IsDefault: !isLossy, OnlyByName: isLossy), single);
         }
+    }
+
+    /// <summary>The offers for the whole pixel data of an instance: those for frames. Samples of all frames are one part, of codestreams each frame is one (PS3.18 8.6.1), so several go in parts only.</summary>
+    /// <param name="transferSyntaxUid">As stored.</param>
+    /// <param name="frames">Number of frames; 0 where they cannot be told apart.</param>
+    public static List<Offer> OfAll(string transferSyntaxUid, int frames)
+    {
+        List<Offer> offers = OfFrames(transferSyntaxUid, single: true);
+        if (frames > 1) offers.RemoveAll(o => !o.InParts && o.TransferSyntaxUid != PixelMediaTypes.Native);
+        return offers;
     }
 
     /// <summary>The offer is what is stored, and nothing has to be converted.</summary>

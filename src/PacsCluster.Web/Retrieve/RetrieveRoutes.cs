@@ -14,7 +14,7 @@ internal static class RetrieveRoutes
 
     /// <summary>Adds the services.</summary>
     public static void AddRetrieve(this IServiceCollection services) => services
-        .AddSingleton<Locator>().AddSingleton<InstancesTransaction>().AddSingleton<FramesTransaction>().AddSingleton<BulkdataTransaction>()
+        .AddSingleton<Locator>().AddSingleton<InstancesTransaction>().AddSingleton<ConvertedPixels>().AddSingleton<FramesTransaction>().AddSingleton<BulkdataTransaction>()
         .AddSingleton<MetadataTransaction>().AddSingleton<SkeletonTransaction>().AddSingleton<RenderedTransaction>().AddSingleton<WadoUri>()
         .AddSingleton<ChangefeedTransaction>().AddSingleton<DeletionTransaction>();
 

@@ -16,16 +16,12 @@ internal sealed class WadoUri(WebOptions options, ICatalog catalog, InstancesTra
         if (string.Equals(query["anonymize"], "yes", StringComparison.OrdinalIgnoreCase))
             throw new ProblemException(new Problem(StatusCodes.Status406NotAcceptable, "Not acceptable", "The instance cannot be de-identified here.", "Leave anonymize out to get it as it is, if you may."));
         InstanceLocation instance = await FindAsync(http, query);
-        switch (Choose(query, instance))
-        {
-            case Dicom:
-                string? syntax = query["transferSyntax"];
-                await instances.SendAsync(http, [instance], new Selection(new Offer(Dicom), [new AcceptedTransferSyntax(string.IsNullOrEmpty(syntax) ? null : syntax, 1)]));
-                break;
-            case { } picture:
-                await rendered.SendUriAsync(http, instance, picture);
-                break;
-        }
+        List<MediaType> wanted = [.. query["contentType"].SelectMany(v => MediaType.ParseList(v ?? ""))];
+        // PS3.18 9.5.2 and annex D: a picture for images of one frame, the instance itself for everything else.
+        if (wanted.Count == 0) wanted.Add(instance.PixelDataOffset >= 0 && instance.NumberOfFrames == 1 ? new MediaType("image", "jpeg", []) : new MediaType("application", "dicom", []));
+        if (wanted[0].Essence is not (Dicom or "*/*" or "application/*") && await rendered.TrySendUriAsync(http, instance, wanted)) return;
+        string? syntax = query["transferSyntax"];
+        await instances.SendAsync(http, [instance], new Selection(new Offer(Dicom), [new AcceptedTransferSyntax(string.IsNullOrEmpty(syntax) ? null : syntax, 1)]));
     }
 
     private async Task<InstanceLocation> FindAsync(HttpContext http, IQueryCollection query)
@@ -43,19 +39,6 @@ internal sealed class WadoUri(WebOptions options, ICatalog catalog, InstancesTra
             string uid = query[name].ToString().Trim();
             return uid.Length > 0 || !isRequired ? uid : throw Wrong($"{name} is missing.", "Give studyUID, seriesUID and objectUID.");
         }
-    }
-
-    /// <summary>The media type: the first of contentType that can be; without it a picture for images of one frame, the instance itself for everything else (PS3.18 9.5.2 and annex D's defaults).</summary>
-    private static string Choose(IQueryCollection query, InstanceLocation instance)
-    {
-        List<MediaType> wanted = [.. query["contentType"].SelectMany(v => MediaType.ParseList(v ?? ""))];
-        if (wanted.Count == 0) return instance.PixelDataOffset >= 0 && instance.NumberOfFrames == 1 ? "image/jpeg" : Dicom;
-        foreach (MediaType one in wanted)
-        {
-            if (one.Essence is Dicom or "*/*" or "application/*") return Dicom;
-            if (one.Type is "image" or "video" or "text" || one.Essence == "application/pdf") return one.Essence;
-        }
-        throw new ProblemException(new Problem(StatusCodes.Status406NotAcceptable, "Not acceptable", "None of the types in contentType can be made of this instance.", "Ask for contentType=application/dicom."));
     }
 
     private static ProblemException Wrong(string detail, string next) => new(Problem.BadRequest(detail, next));

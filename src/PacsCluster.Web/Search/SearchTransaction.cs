@@ -18,7 +18,8 @@ internal sealed class SearchTransaction(WebOptions options, ServiceRoot root, IC
 
     private static readonly string[] s_read = ["GET", "HEAD"];
 
-    private static readonly Offer[] s_offers = [new("application/dicom+json"), new("application/json"), new("application/dicom+xml", InParts: true)];
+    private static readonly Offer s_csv = new("text/csv");
+    private static readonly Offer[] s_offers = [new("application/dicom+json"), new("application/json"), new("application/dicom+xml", InParts: true), s_csv];
     private static readonly Tag s_study = new(0x0020_000D);
     private static readonly Tag s_series = new(0x0020_000E);
     private static readonly Tag s_instance = new(0x0008_0018);
@@ -69,6 +70,7 @@ internal sealed class SearchTransaction(WebOptions options, ServiceRoot root, IC
             return;
         }
         if (offer.InParts) await WriteXmlAsync(http, parameters, held, more ? rows : null);
+        else if (offer == s_csv) await WriteCsvAsync(http, request, held, more ? rows : null);
         else await WriteJsonAsync(http, parameters, offer, held, more ? rows : null);
     }
 
@@ -128,6 +130,23 @@ internal sealed class SearchTransaction(WebOptions options, ServiceRoot root, IC
             document.SetLength(0);
             NativeModel.Write(document, JsonModel.Read(buffer.WrittenSpan));
             await http.Response.BodyWriter.WriteAsync(document.GetBuffer().AsMemory(0, (int)document.Length), http.RequestAborted);
+        }
+    }
+
+    private async Task WriteCsvAsync(HttpContext http, SearchRequest request, List<SearchRow> held, IAsyncEnumerator<SearchRow>? rest)
+    {
+        HttpResponse response = http.Response;
+        response.ContentType = "text/csv; charset=utf-8; header=present";
+        string url = root.Url(http);
+        var csv = new CsvRows(request.ReturnKeys);
+        csv.WriteHeader(response.BodyWriter, hasUrl: request.Level != QueryLevel.Patient);
+        foreach (SearchRow row in held) await WriteAsync(row);
+        while (rest is not null && await rest.MoveNextAsync()) await WriteAsync(rest.Current);
+
+        async ValueTask WriteAsync(SearchRow row)
+        {
+            csv.Write(response.BodyWriter, row, RetrieveUrl(url, row));
+            if (response.BodyWriter.UnflushedBytes >= FlushBytes) await response.BodyWriter.FlushAsync(http.RequestAborted);
         }
     }
 

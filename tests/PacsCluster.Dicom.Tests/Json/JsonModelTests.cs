@@ -122,6 +122,21 @@ public sealed class JsonModelTests
     }
 
     [Fact]
+    public void C_103_bytes_that_are_no_text_are_replaced_and_control_characters_are_escaped()
+    {
+        var dataSet = new DataSet();
+        dataSet.Set(Tags.SpecificCharacterSet, "ISO_IR 192");
+        dataSet.SetRaw(Tags.PatientID, VR.LO, new byte[] { (byte)'A', 0xFF, (byte)'B', 0xED, 0xA0, 0x80 });
+        dataSet.SetRaw(Tags.TextValue, VR.UT, "a\u0001\r\nb"u8.ToArray());
+        string json = Write(dataSet);
+        Assert.DoesNotContain(json, char.IsControl);
+        Assert.DoesNotContain(json, char.IsSurrogate);
+        using System.Text.Json.JsonDocument read = System.Text.Json.JsonDocument.Parse(json);
+        Assert.Matches("^A\uFFFD+B\uFFFD+$", read.RootElement.GetProperty("00100020").GetProperty("Value")[0].GetString());
+        Assert.Equal("a\u0001\r\nb", read.RootElement.GetProperty("0040A160").GetProperty("Value")[0].GetString());
+    }
+
+    [Fact]
     public void C_105_UN_that_the_dictionary_knows_is_written_as_what_it_is()
     {
         var dataSet = new DataSet();

@@ -46,6 +46,63 @@ public sealed class EncoderTests
         Assert.InRange(Pictures.Difference(image, (image.Width, image.Height, image.Samples, pixels)), 0, levels);
     }
 
+    /// <summary>Pillow reads the picture, OpenJPEG's own programs the boxes and the picture once more.</summary>
+    [Theory]
+    [InlineData(Gray, "L", "17", 100, 0)]
+    [InlineData(Gray, "L", "17", 90, 8)]
+    [InlineData(Color, "RGB", "16", 100, 0)]
+    [InlineData(Color, "RGB", "16", 90, 12)]
+    public async Task A_jp2_file_holds_every_pixel_at_quality_100_and_is_near_below(string path, string mode, string space, int quality, int levels)
+    {
+        using RenderedImage image = await Pictures.RenderAsync(path);
+        byte[] file = PictureWriter.Jpeg2000(image, quality);
+        (string said, byte[] pixels) = await ReadAsync(file, "");
+        Assert.StartsWith($"JPEG2000 {mode} {image.Width} {image.Height}", said, StringComparison.Ordinal);
+        Assert.InRange(Pictures.Difference(image, (image.Width, image.Height, image.Samples, pixels)), 0, levels);
+
+        using var folder = new TempFolder();
+        await File.WriteAllBytesAsync(folder.At("picture.jp2"), file, TestContext.Current.CancellationToken);
+        ToolResult raw = await Tool.RunAsync("opj_decompress", ["-i", folder.At("picture.jp2"), "-o", folder.At("picture.raw")]);
+        Assert.True(raw.ExitCode == 0 && !raw.Output.Contains("WARNING", StringComparison.Ordinal), raw.Output);
+        byte[] planes = await File.ReadAllBytesAsync(folder.At("picture.raw"), TestContext.Current.CancellationToken);
+        Assert.Equal([.. Enumerable.Range(0, image.Samples).SelectMany(s => Enumerable.Range(0, pixels.Length / image.Samples).Select(i => pixels[(i * image.Samples) + s]))], planes);
+        ToolResult boxes = await Tool.RunAsync("opj_dump", ["-i", folder.At("picture.jp2")]);
+        Assert.Contains($"numcomps={image.Samples}", boxes.Output, StringComparison.Ordinal);
+        Assert.Contains(quality == 100 ? "qmfbid=1" : "qmfbid=0", boxes.Output, StringComparison.Ordinal);
+        // The colour space by its number (T.800 table I.10), of the method that names one.
+        int colour = file.AsSpan().IndexOf("colr"u8);
+        Assert.Equal([1, 0, 0, 0, 0, 0, byte.Parse(space, System.Globalization.CultureInfo.InvariantCulture)], file[(colour + 4)..(colour + 11)]);
+    }
+
+    [Fact]
+    public async Task A_jp2_file_is_smaller_at_lower_quality_and_carries_a_profile_of_primaries_and_no_other()
+    {
+        using RenderedImage image = await Pictures.RenderAsync(Color, new RenderRequest { Icc = IccChoice.AdobeRgb });
+        int[] lengths = [.. new[] { 1, 30, 60, 90, 100 }.Select(q => PictureWriter.Jpeg2000(image, q).Length)];
+        Assert.Equal(lengths.Order(), lengths);
+        Assert.Equal(5, lengths.Distinct().Count());
+        // OpenJPEG's program takes colours to sRGB by the profile that it finds.
+        byte[] file = PictureWriter.Jpeg2000(image, 100);
+        Assert.True(file.AsSpan().IndexOf((byte[])[.. "colr"u8, 2, 0, 0, .. image.IccProfile!]) > 0);
+        using var folder = new TempFolder();
+        await File.WriteAllBytesAsync(folder.At("picture.jp2"), file, TestContext.Current.CancellationToken);
+        ToolResult raw = await Tool.RunAsync("opj_decompress", ["-i", folder.At("picture.jp2"), "-o", folder.At("picture.raw")]);
+        Assert.True(raw.ExitCode == 0 && !raw.Output.Contains("WARNING", StringComparison.Ordinal), raw.Output);
+        byte[] planes = await File.ReadAllBytesAsync(folder.At("picture.raw"), TestContext.Current.CancellationToken);
+        (_, byte[] pixels) = await ReadAsync(file, "");
+        Assert.Equal(image.Pixels.ToArray(), pixels);
+        Assert.NotEqual([.. Enumerable.Range(0, 3).SelectMany(s => Enumerable.Range(0, pixels.Length / 3).Select(i => pixels[(i * 3) + s]))], planes);
+        Assert.Throws<ArgumentOutOfRangeException>(() => PictureWriter.Jpeg2000(image, 101));
+
+        byte[] tables = [.. image.IccProfile];
+        // Without its red primary it is none of primaries and curves.
+        "xXYZ"u8.CopyTo(tables.AsSpan(tables.AsSpan().IndexOf("rXYZ"u8)));
+        Dicom.DataSet header = Dicom.Part10.Read(await File.ReadAllBytesAsync(Corpus.File(Color), TestContext.Current.CancellationToken)).DataSet;
+        header.SetRaw(Dicom.Tags.ICCProfile, Dicom.VR.OB, tables);
+        using RenderedImage odd = await Pictures.RenderAsync(header, header.Encoding.Uid);
+        Assert.Equal(ImagingError.Unsupported, Assert.Throws<ImagingException>(() => PictureWriter.Jpeg2000(odd)).Error);
+    }
+
     [Fact]
     public async Task A_lower_quality_is_a_smaller_jpeg()
     {

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using PacsCluster.Dicom;
 using PacsCluster.Imaging.Rendering;
 using PacsCluster.Testing;
@@ -5,7 +6,7 @@ using PacsCluster.Testing;
 namespace PacsCluster.Imaging.Tests.Rendering;
 
 /// <summary>Structured reports as pages.</summary>
-public sealed class StructuredReportTests
+public sealed partial class StructuredReportTests
 {
     [Fact]
     public void A_report_shows_containers_codes_measurements_and_references()
@@ -57,10 +58,56 @@ public sealed class StructuredReportTests
             string html = StructuredReport.ToHtml(dataSet);
             foreach (string tag in new[] { "ul", "li", "section", "span", "strong", "dl", "main" })
                 Assert.Equal(html.Split($"<{tag}>").Length + html.Split($"<{tag} ").Length, html.Split($"</{tag}>").Length + 1);
+            string text = StructuredReport.ToText(dataSet);
+            Assert.All(text, c => Assert.True(c == '\n' || !char.IsControl(c)));
+            // What the page says, the text says too.
+            Assert.Equal(Words(System.Net.WebUtility.HtmlDecode(Markup().Replace(html[html.IndexOf("<body>", StringComparison.Ordinal)..], " "))), Words(text));
             pages++;
         }
         Assert.True(pages > 8, $"{pages} reports");
     }
+
+    [Fact]
+    public void A_report_as_text_has_headings_and_items_further_in_a_level()
+    {
+        DataSet report = Read("highdicom/data/test_files/sr_document.dcm");
+        DataSet note = report.NewItem(), section = report.NewItem(), within = report.NewItem();
+        note.Set(Tags.ValueType, "TEXT");
+        note.Set(Tags.TextValue, "First line\r\nsecond\u0007 line <b>");
+        note.SetItems(Tags.ConceptNameCodeSequence, [Code("Finding", "121071")]);
+        within.Set(Tags.ValueType, "CODE");
+        within.SetItems(Tags.ConceptNameCodeSequence, [Code("Side", "272741003")]);
+        within.SetItems(Tags.ConceptCodeSequence, [Code("Left", "7771000")]);
+        section.Set(Tags.ValueType, "CONTAINER");
+        section.SetItems(Tags.ConceptNameCodeSequence, [Code("Findings", "121070")]);
+        section.SetItems(Tags.ContentSequence, [note, within]);
+        report.SetItems(Tags.ContentSequence, [section, within]);
+        string text = StructuredReport.ToText(report);
+        Assert.StartsWith("Imaging Measurement Report\n==========================\nPatient: ", text, StringComparison.Ordinal);
+        Assert.Equal("""
+
+            Findings (121070 DCM)
+              - Finding (121071 DCM): First line
+                second line <b>
+              - Side (272741003 DCM): Left (7771000 DCM)
+            - Side (272741003 DCM): Left (7771000 DCM)
+
+            """.ReplaceLineEndings("\n"), text[text.IndexOf("\nFindings", StringComparison.Ordinal)..]);
+
+        DataSet Code(string meaning, string value)
+        {
+            DataSet code = report.NewItem();
+            code.Set(Tags.CodeMeaning, meaning);
+            code.Set(Tags.CodeValue, value);
+            code.Set(Tags.CodingSchemeDesignator, "DCM");
+            return code;
+        }
+    }
+
+    private static string Words(string text) => string.Concat(text.Where(char.IsLetterOrDigit));
+
+    [GeneratedRegex("<[^>]*>")]
+    private static partial Regex Markup();
 
     private static DataSet Read(string path) => Part10.Read(File.ReadAllBytes(Corpus.File(path))).DataSet;
 }

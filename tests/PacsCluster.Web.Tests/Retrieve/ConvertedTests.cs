@@ -118,6 +118,105 @@ public sealed class ConvertedTests
         }
     }
 
+    [Theory]
+    [InlineData("pydicom-data/data_store/data/emri_small_RLE.dcm", "dcmdrle")]
+    [InlineData("pydicom-data/data_store/data/emri_small_jpeg_ls_lossless.dcm", "dcmdjpls")]
+    [InlineData("pydicom-data/data_store/data/US1_J2KR.dcm", "gdcmconv")]
+    public async Task C_82_pixeldata_is_one_part_of_samples_where_samples_are_asked_for(string file, string judge)
+    {
+        await using WebServer server = await WebServer.StartAsync();
+        using var folder = new TempFolder();
+        DataSet image = await StoreAsync(server, file);
+        byte[] expected = await DecodeAsync(judge, Corpus.File(file), folder);
+        string url = Made.UrlOf(image);
+        foreach (string resource in new[] { url + "/pixeldata", url + "/bulkdata/7FE00010", url[..url.IndexOf("/instances", StringComparison.Ordinal)] + "/pixeldata", url[..url.IndexOf("/series", StringComparison.Ordinal)] + "/pixeldata" })
+        {
+            Part part = Assert.Single(await server.GetPartsAsync(resource, Samples));
+            Assert.Equal($"application/octet-stream; transfer-syntax={Native}", part.ContentType);
+            Assert.Equal($"{server.Root}/{url}/bulkdata/7FE00010", part.Location);
+            Assert.True(expected.AsSpan(0, part.Bytes.Length).SequenceEqual(part.Bytes) && expected.Length - part.Bytes.Length is 0 or 1, resource);
+        }
+        using HttpResponseMessage alone = await server.GetAsync(url + "/pixeldata", "application/octet-stream");
+        Assert.Equal($"application/octet-stream; transfer-syntax={Native}", alone.Content.Headers.ContentType!.ToString());
+        byte[] bytes = await alone.Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken);
+        Assert.True(expected.AsSpan(0, bytes.Length).SequenceEqual(bytes));
+        using HttpResponseMessage again = await server.GetAsync(url + "/pixeldata", "application/octet-stream", ("If-None-Match", alone.Headers.ETag!.ToString()));
+        Assert.Equal(HttpStatusCode.NotModified, again.StatusCode);
+        // As stored for who takes it: another answer with another tag.
+        using HttpResponseMessage stored = await server.GetAsync(url + "/pixeldata", "multipart/related; type=\"application/octet-stream\"; transfer-syntax=*");
+        Assert.NotEqual(alone.Headers.ETag, stored.Headers.ETag);
+    }
+
+    [Fact]
+    public async Task C_82_pixeldata_of_a_study_comes_compressed_a_part_for_each_frame_whatever_it_is_stored_in()
+    {
+        await using WebServer server = await WebServer.StartAsync();
+        string study = Made.NewUid();
+        Dictionary<string, byte[]> frames = [];
+        foreach (string file in new[] { Ct, Heart, "pydicom-data/data_store/data/emri_small_RLE.dcm", "pydicom-data/data_store/data/MR2_J2KR.dcm" })
+        {
+            DataSet image = Part10.Read(await File.ReadAllBytesAsync(Corpus.File(file), TestContext.Current.CancellationToken)).DataSet;
+            image.Set(Tags.StudyInstanceUID, study);
+            await server.StoreAsync(Made.File(image, image.Encoding));
+            for (int frame = 1; frame <= (image.GetInt32(Tags.NumberOfFrames) ?? 1); frame++)
+                frames[$"{server.Root}/{Made.UrlOf(image)}/frames/{frame}"] = await server.GetBytesAsync($"{Made.UrlOf(image)}/frames/{frame}", "image/jls");
+        }
+        foreach (string resource in new[] { "pixeldata", "bulkdata" })
+        {
+            List<Part> parts = await server.GetPartsAsync($"studies/{study}/{resource}", "multipart/related; type=\"image/jls\"");
+            List<Part> pixels = parts.FindAll(p => p.ContentType.StartsWith("image/", StringComparison.Ordinal));
+            Assert.Equal(frames.Keys.Order(), pixels.Select(p => p.Location!).Order());
+            foreach (Part part in pixels)
+            {
+                Assert.Equal("image/jls; transfer-syntax=1.2.840.10008.1.2.4.80", part.ContentType);
+                Assert.Equal(frames[part.Location!], part.Bytes);
+            }
+        }
+        string heart = frames.Keys.Single(f => f.EndsWith("/frames/13", StringComparison.Ordinal));
+        Assert.NotEmpty(await server.GetPartsAsync(heart.Replace("frames/13", "pixeldata", StringComparison.Ordinal), $"multipart/related; type=\"image/jp2\"; transfer-syntax={Jpeg2000}"));
+        // Thirteen codestreams are no single part, and lossy ones nobody named.
+        Assert.Contains("application/octet-stream", await server.ProblemAsync(HttpStatusCode.NotAcceptable, heart.Replace("frames/13", "pixeldata", StringComparison.Ordinal), "image/jls"), StringComparison.Ordinal);
+        await server.ProblemAsync(HttpStatusCode.NotAcceptable, $"studies/{study}/pixeldata", "multipart/related; type=\"image/jpeg\"");
+        // What the encoding cannot hold is known before anything is sent.
+        Assert.Contains("8 bits", await server.ProblemAsync(HttpStatusCode.NotAcceptable, heart.Replace("frames/13", "pixeldata", StringComparison.Ordinal), $"multipart/related; type=\"image/jpeg\"; transfer-syntax={Baseline}"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task C_81_C_82_deflated_frames_come_inflated_single_bits_run_on_in_pixeldata_and_begin_at_a_byte_as_frames()
+    {
+        await using WebServer server = await WebServer.StartAsync();
+        const string deflated = "1.2.840.10008.1.2.8.1";
+        DataSet words = Made.Image(Made.NewUid(), Made.NewUid(), rows: 16, columns: 16);
+        byte[][] samples = [.. Enumerable.Range(0, 3).Select(_ => System.Security.Cryptography.RandomNumberGenerator.GetBytes(512))];
+        words.Set(Tags.NumberOfFrames, 3);
+        byte[][] stored = [.. samples.Select(Deflate)];
+        await server.StoreAsync(Made.Encapsulated(words, deflated, stored));
+        string url = Made.UrlOf(words);
+        foreach (string? accept in new[] { Samples, null, "*/*" })
+            Assert.Equal([samples[2], samples[0]], (await server.GetPartsAsync(url + "/frames/3,1", accept)).Select(p => p.Bytes));
+        Assert.Equal(samples[1], await server.GetBytesAsync(url + "/frames/2", "application/octet-stream"));
+        Assert.Equal(samples.SelectMany(s => s), await server.GetBytesAsync(url + "/pixeldata", "application/octet-stream"));
+        Part asStored = Assert.Single(await server.GetPartsAsync(url + "/frames/2", "multipart/related; type=\"application/octet-stream\"; transfer-syntax=*"));
+        Assert.Equal($"application/octet-stream; transfer-syntax={deflated}", asStored.ContentType);
+        Assert.Equal(stored[1], asStored.Bytes[..stored[1].Length]);
+
+        // 15 bits a frame: behind each other in pixeldata, each from bit 0 alone.
+        DataSet bits = Made.Image(Made.NewUid(), Made.NewUid(), rows: 5, columns: 3);
+        foreach ((Tag tag, int value) in new[] { (Tags.BitsAllocated, 1), (Tags.BitsStored, 1), (Tags.HighBit, 0), (Tags.NumberOfFrames, 3) }) bits.Set(tag, value);
+        byte[][] cells = [[0xFF, 0x7F], [0x55, 0x2A], [0x01, 0x40]];
+        await server.StoreAsync(Made.Encapsulated(bits, deflated, [.. cells.Select(Deflate)]));
+        Assert.Equal(cells, (await server.GetPartsAsync(Made.UrlOf(bits) + "/frames/1,2,3", Samples)).Select(p => p.Bytes));
+        ulong run = 0x7FFFUL | 0x2A55UL << 15 | 0x4001UL << 30;
+        Assert.Equal(BitConverter.GetBytes(run)[..6], await server.GetBytesAsync(Made.UrlOf(bits) + "/pixeldata", "application/octet-stream"));
+
+        static byte[] Deflate(byte[] bytes)
+        {
+            using var packed = new MemoryStream();
+            using (var deflate = new System.IO.Compression.DeflateStream(packed, System.IO.Compression.CompressionLevel.Optimal)) deflate.Write(bytes);
+            return packed.ToArray();
+        }
+    }
+
     [Fact]
     public async Task C_71_a_study_of_many_transfer_syntaxes_comes_uncompressed_and_what_is_lossy_as_it_is()
     {

@@ -43,6 +43,27 @@ public sealed class FramesTests
     }
 
     [Fact]
+    public async Task C_81_fragments_are_put_together_by_the_extended_and_by_the_basic_offset_table()
+    {
+        await using WebServer server = await WebServer.StartAsync();
+        const string jpeg2000 = "1.2.840.10008.1.2.4.90";
+        byte[][] frames = [.. new[] { 102, 64, 34 }.Select(length => (byte[])[0xFF, 0x4F, 0xFF, 0x51, .. RandomNumberGenerator.GetBytes(length - 4)])];
+        // Extended: one fragment a frame.
+        DataSet extended = Made.Image(Made.NewUid(), Made.NewUid());
+        extended.Set(Tags.NumberOfFrames, 3);
+        extended.SetRaw(new Tag(0x7FE00001), VR.OV, (byte[])[.. new ulong[] { 0, 110, 182 }.SelectMany(BitConverter.GetBytes)]);
+        extended.SetRaw(new Tag(0x7FE00002), VR.OV, (byte[])[.. frames.SelectMany(f => BitConverter.GetBytes((ulong)f.Length))]);
+        await server.StoreAsync(Made.Encapsulated(extended, jpeg2000, frames));
+        Assert.Equal([frames[2], frames[0], frames[1]], (await server.GetPartsAsync(Made.UrlOf(extended) + "/frames/3,1,2", "multipart/related; type=\"image/jp2\"")).Select(p => p.Bytes));
+        // Basic: the second frame in two fragments.
+        DataSet basic = Made.Image(Made.NewUid(), Made.NewUid());
+        basic.Set(Tags.NumberOfFrames, 3);
+        await server.StoreAsync(Made.Encapsulated(basic, jpeg2000, [frames[0], frames[1][..20], frames[1][20..], frames[2]], 0, 110, 190));
+        Assert.Equal([frames[1]], (await server.GetPartsAsync(Made.UrlOf(basic) + "/frames/2", "multipart/related; type=\"image/jp2\"")).Select(p => p.Bytes));
+        Assert.Equal(frames[2], await server.GetBytesAsync(Made.UrlOf(basic) + "/frames/3", "image/jp2"));
+    }
+
+    [Fact]
     public async Task C_81_frames_of_single_bits_begin_at_a_byte()
     {
         await using WebServer server = await WebServer.StartAsync();

@@ -42,6 +42,31 @@ internal static class Made
         return [.. Part10.BuildFileMeta(transferSyntax, set.GetString(Tags.SOPClassUID)!, set.GetString(Tags.SOPInstanceUID)!), .. set.ToArray()];
     }
 
+    /// <summary>As a PS3.10 file with its pixel data in fragments (PS3.5 A.4), padded to even lengths.</summary>
+    /// <param name="set">Explicit VR Little Endian; its own Pixel Data is left out.</param>
+    /// <param name="transferSyntaxUid">What the fragments are.</param>
+    /// <param name="fragments">In order.</param>
+    /// <param name="offsets">The Basic Offset Table; empty for none.</param>
+    public static byte[] Encapsulated(DataSet set, string transferSyntaxUid, IReadOnlyList<byte[]> fragments, params uint[] offsets)
+    {
+        set.Remove(Tags.PixelData);
+        using var file = new MemoryStream();
+        file.Write(Part10.BuildFileMeta(TransferSyntax.FromUid(transferSyntaxUid), set.GetString(Tags.SOPClassUID)!, set.GetString(Tags.SOPInstanceUID)!));
+        file.Write(set.ToArray());
+        file.Write([0xE0, 0x7F, 0x10, 0, (byte)'O', (byte)'B', 0, 0, 0xFF, 0xFF, 0xFF, 0xFF]);
+        Item([.. offsets.SelectMany(BitConverter.GetBytes)]);
+        foreach (byte[] fragment in fragments) Item(fragment.Length % 2 == 0 ? fragment : [.. fragment, 0]);
+        file.Write([0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0]);
+        return file.ToArray();
+
+        void Item(byte[] value)
+        {
+            file.Write([0xFE, 0xFF, 0, 0xE0]);
+            file.Write(BitConverter.GetBytes(value.Length));
+            file.Write(value);
+        }
+    }
+
     /// <summary>The bytes behind the File Meta Information.</summary>
     public static ReadOnlySpan<byte> DataSetOf(byte[] file) => file.AsSpan(Part10.ReadStart(file).DataSetOffset);
 

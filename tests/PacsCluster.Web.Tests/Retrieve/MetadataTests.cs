@@ -3,6 +3,7 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Text.Json;
 using PacsCluster.Dicom;
+using PacsCluster.Testing;
 
 namespace PacsCluster.Web.Tests;
 
@@ -34,6 +35,63 @@ public sealed class MetadataTests
         (string newTag, string[] more) = await GzipAsync(server, url);
         Assert.NotEqual(packedTag, newTag);
         Assert.Equal(6, more.Length);
+    }
+
+    /// <summary>curl is the judge of what browsers are sent.</summary>
+    [Fact]
+    public async Task C_80_metadata_in_brotli_for_who_likes_it_better_and_each_coding_has_its_own_etag()
+    {
+        await using WebServer server = await WebServer.StartAsync();
+        string study = Made.NewUid(), series = Made.NewUid();
+        for (int number = 1; number <= 3; number++) await server.StoreAsync(Made.File(Made.Image(study, series, number)));
+        await server.StoreAsync(Made.File(Made.Image(study, Made.NewUid())));
+        HashSet<string> tags = [];
+        foreach (bool isPacked in new[] { false, true })
+        {
+            if (isPacked) await server.Archive.Completion.CompleteAsync(study, TestContext.Current.CancellationToken);
+            string[] plain = await PlainAsync(server, $"studies/{study}/metadata");
+            Assert.Equal(4, plain.Length);
+            foreach (string accept in new[] { "br", "gzip;q=0.5, br;q=0.9", "gzip;q=0, *", "identity;q=0.5, br" })
+            {
+                using HttpResponseMessage response = await server.GetAsync($"studies/{study}/metadata", null, ("Accept-Encoding", accept));
+                Assert.Equal("br", response.Content.Headers.ContentEncoding.Single());
+                Assert.Contains("Accept-Encoding", response.Headers.Vary);
+                tags.Add(response.Headers.ETag!.ToString());
+                await using var brotli = new BrotliStream(await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken), CompressionMode.Decompress);
+                using var bytes = new MemoryStream();
+                await brotli.CopyToAsync(bytes, TestContext.Current.CancellationToken);
+                Assert.Equal(plain, Objects(bytes.ToArray()));
+                using HttpResponseMessage same = await server.GetAsync($"studies/{study}/metadata", null, ("Accept-Encoding", accept), ("If-None-Match", response.Headers.ETag!.ToString()));
+                Assert.Equal(HttpStatusCode.NotModified, same.StatusCode);
+            }
+            tags.Add((await GzipAsync(server, $"studies/{study}/metadata")).ETag);
+            ToolResult curl = await Tool.RunAsync("curl", ["-sS", "--fail", "--compressed", "-H", "Accept-Encoding: br", $"{server.Root}/studies/{study}/metadata"]);
+            Assert.Equal(plain, Objects(System.Text.Encoding.UTF8.GetBytes(curl.Output)));
+        }
+        Assert.Equal(4, tags.Count);
+        using HttpResponseMessage none = await server.GetAsync($"studies/{study}/metadata", null, ("Accept-Encoding", "deflate, identity;q=0"));
+        Assert.Equal(HttpStatusCode.NotAcceptable, none.StatusCode);
+        Assert.Contains("gzip, br", await none.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task C_80_metadata_is_all_but_group_2_says_how_it_is_stored_and_caches_keep_it_for_its_reader_alone()
+    {
+        await using WebServer server = await WebServer.StartAsync();
+        DataSet image = Made.Image(Made.NewUid(), Made.NewUid());
+        await server.StoreAsync(Made.Encapsulated(image, "1.2.840.10008.1.2.4.90", [[0xFF, 0x4F, 1, 2]]));
+        using HttpResponseMessage response = await server.GetAsync(Made.UrlOf(image) + "/metadata");
+        using JsonDocument metadata = JsonDocument.Parse(await response.Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken));
+        string[] keys = [.. metadata.RootElement[0].EnumerateObject().Select(p => p.Name)];
+        Assert.Equal([.. image.Select(e => e.Tag.ToHex()).Concat(["00083002", "7FE00010"]).Order(StringComparer.Ordinal)], keys.Except(["00080005"]));
+        Assert.Equal("1.2.840.10008.1.2.4.90", metadata.RootElement[0].GetProperty("00083002").GetProperty("Value")[0].GetString());
+        Assert.EndsWith("/bulkdata/7FE00010", metadata.RootElement[0].GetProperty("7FE00010").GetProperty("BulkDataURI").GetString(), StringComparison.Ordinal);
+        Assert.False(response.Headers.ETag!.IsWeak);
+        Assert.True(response.Headers.CacheControl!.Private && response.Headers.CacheControl.NoTransform);
+        Assert.Equal(["Accept", "Accept-Encoding", "Authorization"], response.Headers.Vary);
+        DateTimeOffset changed = response.Content.Headers.LastModified!.Value;
+        using HttpResponseMessage same = await server.GetAsync(Made.UrlOf(image) + "/metadata", null, ("If-Modified-Since", changed.ToString("R")));
+        Assert.Equal(HttpStatusCode.NotModified, same.StatusCode);
     }
 
     [Fact]
@@ -231,7 +289,7 @@ public sealed class MetadataTests
 
     private static async Task<(string ETag, string[] Objects)> GzipAsync(WebServer server, string url)
     {
-        using HttpResponseMessage response = await server.GetAsync(url, null, ("Accept-Encoding", "br;q=1, gzip;q=0.5"));
+        using HttpResponseMessage response = await server.GetAsync(url, null, ("Accept-Encoding", "br, gzip"));
         Assert.Equal("gzip", response.Content.Headers.ContentEncoding.Single());
         await using var gzip = new GZipStream(await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken), CompressionMode.Decompress);
         using var bytes = new MemoryStream();

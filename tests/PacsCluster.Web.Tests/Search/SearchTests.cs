@@ -263,6 +263,44 @@ public sealed class SearchTests(SearchPopulation population) : IClassFixture<Sea
         Assert.Equal(["Smithers^Ann", "Smith^John"], names);
     }
 
+    /// <summary>Python's csv module is the judge.</summary>
+    [Theory]
+    [InlineData("studies?includefield=StudyDescription", "StudyInstanceUID,StudyDescription,ModalitiesInStudy,NumberOfStudyRelatedInstances,RetrieveURL,PatientID")]
+    [InlineData("studies/1.9.3/series?includefield=PatientComments", "SeriesInstanceUID,Modality,SeriesNumber,RetrieveURL,PatientComments")]
+    [InlineData("instances?limit=5&offset=3", "SOPInstanceUID,Rows,InstanceNumber,RetrieveURL")]
+    [InlineData("patients", "PatientID")]
+    public async Task C_95_results_come_as_CSV_with_the_values_of_the_JSON(string resource, string columns)
+    {
+        using HttpResponseMessage response = await population.Server.GetAsync(resource, "text/csv");
+        Assert.Equal("text/csv; charset=utf-8; header=present", response.Content.Headers.ContentType!.ToString());
+        using var folder = new TempFolder();
+        await File.WriteAllBytesAsync(folder.At("rows.csv"), await response.Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken), TestContext.Current.CancellationToken);
+        ToolResult read = await Tool.RunAsync("/usr/bin/python3", ["-c", "import csv, json, sys; print(json.dumps(list(csv.DictReader(open(sys.argv[1], encoding='utf-8', newline=''), strict=True))))", folder.At("rows.csv")]);
+        Assert.True(read.ExitCode == 0, read.Output);
+        JsonElement[] rows = [.. JsonDocument.Parse(read.Output).RootElement.EnumerateArray()], expected = await FindAsync(resource);
+        Assert.Equal(expected.Length, rows.Length);
+        foreach ((JsonElement row, JsonElement one) in rows.Zip(expected))
+        {
+            foreach (string column in columns.Split(','))
+            {
+                int values = one.TryGetProperty(Synthetic.Hex(column), out JsonElement attribute) && attribute.TryGetProperty("Value", out JsonElement all) ? all.GetArrayLength() : 0;
+                Assert.Equal(string.Join('\\', Enumerable.Range(0, values).Select(i => Value(one, column, i))), row.GetProperty(column).GetString());
+            }
+        }
+    }
+
+    [Fact]
+    public async Task C_95_a_value_that_a_spreadsheet_would_run_is_text_in_CSV()
+    {
+        await using WebServer server = await WebServer.StartAsync();
+        await server.StoreAsync(Synthetic.File(Synthetic.Instance("1.2", "1.2.1", "1.2.1.1", ("PatientID", "=1+2\"x"), ("AccessionNumber", "-1"), ("StudyID", "@SUM"))));
+        string csv = System.Text.Encoding.UTF8.GetString(await server.GetBytesAsync("studies", "text/csv"));
+        Assert.Contains(",\"'=1+2\"\"x\",", csv, StringComparison.Ordinal);
+        Assert.Contains(",'@SUM,", csv, StringComparison.Ordinal);
+        Assert.Contains(",-1,", csv, StringComparison.Ordinal);
+        Assert.EndsWith("\r\n", csv, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task HEAD_of_a_search_has_its_headers_and_no_body()
     {

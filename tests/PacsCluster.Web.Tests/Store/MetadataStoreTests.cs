@@ -90,6 +90,25 @@ public sealed class MetadataStoreTests
         Assert.True(decoded.ExitCode == 0, decoded.Output);
     }
 
+    [Theory]
+    [InlineData("video/mp4", "1.2.840.10008.1.2.4.102")]
+    [InlineData("video/mp4; transfer-syntax=1.2.840.10008.1.2.4.106", "1.2.840.10008.1.2.4.106")]
+    [InlineData("video/mpeg2", "1.2.840.10008.1.2.4.100")]
+    public async Task C_86_video_bulk_becomes_encapsulated_pixel_data_and_comes_back_as_it_was(string type, string transferSyntax)
+    {
+        await using WebServer server = await WebServer.StartAsync();
+        DataSet metadata = Synthetic.Instance("1.5", "1.5.1", "1.5.1.2", ("PatientID", "P"), ("NumberOfFrames", "250"));
+        metadata.Remove(Synthetic.Tag("PixelData"));
+        string json = Metadata(metadata, _ => null)[..^1] + ",\"7FE00010\":{\"vr\":\"OB\",\"BulkDataURI\":\"film\"}}";
+        byte[] video = System.Security.Cryptography.RandomNumberGenerator.GetBytes(300_000);
+        byte[] body = StoreClient.Body([("Content-Type: application/dicom+json", Encoding.UTF8.GetBytes(json)), ($"Content-Type: {type}\nContent-Location: film", video)]);
+        StoreAnswer answer = await StoreClient.PostAsync(server, "studies", body, Json);
+        Assert.True(answer.Status == HttpStatusCode.OK, answer.Text);
+        (InstanceLocation location, _) = await GetAsync(server, "1.5.1.2");
+        Assert.Equal(transferSyntax, location.TransferSyntaxUid);
+        Assert.Equal(video, await server.GetBytesAsync("studies/1.5/series/1.5.1/instances/1.5.1.2/pixeldata", type.Split(';')[0]));
+    }
+
     [Fact]
     public async Task C_86_a_pdf_and_a_value_within_a_sequence_come_from_their_parts()
     {

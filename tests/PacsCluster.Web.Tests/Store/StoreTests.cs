@@ -146,6 +146,13 @@ public sealed class StoreTests
     [InlineData(StoreOutcomeKind.Failed, 0x0110)]
     public void C_87_failure_reasons(StoreOutcomeKind kind, int reason) => Assert.Equal(reason, StoreResults.FailureOf(new StoreOutcome { Kind = kind }));
 
+    [Theory]
+    [InlineData(StoreWarning.Coerced, 0xB000)]
+    [InlineData(StoreWarning.ElementsDiscarded, 0xB006)]
+    [InlineData(StoreWarning.DoesNotMatchSopClass, 0xB007)]
+    [InlineData(StoreWarning.None, 0)]
+    public void C_87_warning_reasons(StoreWarning warning, int reason) => Assert.Equal(reason, StoreResults.WarningOf(new StoreOutcome { Kind = StoreOutcomeKind.Stored, Warning = warning }));
+
     [Fact]
     public async Task C_87_what_went_to_quarantine_is_told_with_a_warning_and_no_url()
     {
