@@ -34,6 +34,9 @@ public sealed class SearchRow
     /// <summary>The instance's header, where the answer has keys that no column has (IMAGE level); else null.</summary>
     internal DataSet? Header { get; }
 
+    /// <summary>Among its texts are characters (U+FFFD) that stand for bytes which mean nothing in their character set.</summary>
+    public bool HasReplacements => Array.Exists(_values, value => value is not null && value.Contains('\uFFFD', StringComparison.Ordinal));
+
     /// <summary>Text of a key that was asked for, derived ones included; several values are joined by backslashes. Null when it has none, is a sequence,
     /// or was not asked for.</summary>
     public string? this[Tag tag]

@@ -36,6 +36,9 @@ public sealed record MetadataRequest
 /// </remarks>
 public sealed class Metadata
 {
+    // Behind the base of a block: no URI has it there, and a node that does not know it takes the block for one of another base.
+    private const string ReplacementsMark = "#U+FFFD";
+
     private readonly ICatalog _catalog;
     private readonly Func<string> _bulkDataBase;
 
@@ -64,22 +67,31 @@ public sealed class Metadata
     internal static async Task<MetadataBlockRow> PackAsync(ICatalog catalog, string studyInstanceUid, SeriesRow series, string bulkDataBase, CompressionLevel level, CancellationToken ct)
     {
         int count = 0;
+        bool hasReplacements = false;
         PackedText packed = await GzipJoiner.PackAsync(level, async stream =>
         {
             using var json = new MetadataJson(bulkDataBase);
             count = await json.WriteAsync(catalog.LocateHeadersAsync(OfSeries(studyInstanceUid, series.SeriesInstanceUid), ct), stream, ct);
+            hasReplacements = json.HasReplacements;
         });
         return new MetadataBlockRow
         {
             SeriesKey = series.Key,
             InstanceCount = count,
-            BulkDataBase = bulkDataBase,
+            BulkDataBase = bulkDataBase + (hasReplacements ? ReplacementsMark : ""),
             Length = packed.Length,
             Crc32 = packed.Crc32,
             PackedLength = packed.Deflate.Length,
             Bytes = packed.Deflate,
         };
     }
+
+    /// <summary>A block holds URIs of this base.</summary>
+    internal static bool IsOf(MetadataBlockRow? block, string bulkDataBase) =>
+        block is not null && block.BulkDataBase.StartsWith(bulkDataBase, StringComparison.Ordinal) && block.BulkDataBase.AsSpan(bulkDataBase.Length) is "" or ReplacementsMark;
+
+    /// <summary>A block holds characters that stand for undecodable bytes.</summary>
+    internal static bool HasReplacements(MetadataBlockRow block) => block.BulkDataBase.EndsWith(ReplacementsMark, StringComparison.Ordinal);
 
     internal static LocateRequest OfSeries(string study, string series) => new() { StudyInstanceUids = [study], SeriesInstanceUids = [series] };
 
@@ -100,6 +112,7 @@ public sealed class MetadataAnswer
     private readonly string _bulkDataBase;
     private readonly LocateRequest? _instance;
     private readonly IReadOnlyList<SeriesContent> _series;
+    private readonly List<MetadataJson> _written = [];
 
     internal MetadataAnswer(ICatalog catalog, StudyContent content, string bulkDataBase, LocateRequest? instance)
     {
@@ -107,6 +120,9 @@ public sealed class MetadataAnswer
         // An instance asked for without its series is written once, not once a series.
         _series = instance is null ? content.Series : [content.Series[0]];
     }
+
+    /// <summary>Among the text are characters (U+FFFD) that stand for bytes which mean nothing in their character set. Known of blocks from the start, of the rest as it is written.</summary>
+    public bool HasReplacements => _written.Exists(json => json.HasReplacements) || (_instance is null && _series.Any(s => HasBlock(s) && Metadata.HasReplacements(s.Block!)));
 
     /// <summary>What a strong ETag needs: letters, digits and hyphens; another one whenever anything in the study changed or the URIs in the metadata begin otherwise. The door adds its
     /// content coding.</summary>
@@ -138,8 +154,7 @@ public sealed class MetadataAnswer
                 await text.CopyToAsync(output, 128 * 1024, cancellationToken);
                 continue;
             }
-            using var json = new MetadataJson(_bulkDataBase);
-            await json.WriteAsync(_catalog.LocateHeadersAsync(Locate(series), cancellationToken), output, cancellationToken);
+            await WriteAsync(series, output, cancellationToken);
         }
         await output.WriteAsync("]"u8.ToArray(), cancellationToken);
     }
@@ -161,13 +176,7 @@ public sealed class MetadataAnswer
                 await gzip.WriteAsync(new PackedText(block.Bytes, block.Length, block.Crc32), cancellationToken);
                 continue;
             }
-            await gzip.WriteAsync(
-                await GzipJoiner.PackAsync(CompressionLevel.Fastest, async stream =>
-                {
-                    using var json = new MetadataJson(_bulkDataBase);
-                    await json.WriteAsync(_catalog.LocateHeadersAsync(Locate(series), cancellationToken), stream, cancellationToken);
-                }),
-                cancellationToken);
+            await gzip.WriteAsync(await GzipJoiner.PackAsync(CompressionLevel.Fastest, stream => WriteAsync(series, stream, cancellationToken)), cancellationToken);
         }
         await gzip.WriteAsync(']', cancellationToken);
         await gzip.EndAsync(cancellationToken);
@@ -201,12 +210,19 @@ public sealed class MetadataAnswer
         }
     }
 
+    private async Task WriteAsync(SeriesContent series, Stream output, CancellationToken ct)
+    {
+        using var json = new MetadataJson(_bulkDataBase);
+        _written.Add(json);
+        await json.WriteAsync(_catalog.LocateHeadersAsync(Locate(series), ct), output, ct);
+    }
+
     private LocateRequest Locate(SeriesContent series) => _instance ?? Metadata.OfSeries(_content.Study.StudyInstanceUid, series.Series.SeriesInstanceUid);
 
     private async ValueTask<MetadataBlockRow?> ReadBlockAsync(SeriesContent series, CancellationToken ct) =>
-        _instance is null && HasBlock(series) && await _catalog.ReadMetadataBlockAsync(series.Series.Key, ct) is { } block && block.BulkDataBase == _bulkDataBase ? block : null;
+        _instance is null && HasBlock(series) && await _catalog.ReadMetadataBlockAsync(series.Series.Key, ct) is { } block && Metadata.IsOf(block, _bulkDataBase) ? block : null;
 
-    private bool HasBlock(SeriesContent series) => series.Block is { } block && block.BulkDataBase == _bulkDataBase;
+    private bool HasBlock(SeriesContent series) => Metadata.IsOf(series.Block, _bulkDataBase);
 
     private static uint Hash(string text)
     {

@@ -16,6 +16,7 @@ internal sealed class MetadataJson : IDisposable
     private readonly ArrayBufferWriter<byte> _buffer = new(2 * WriteBytes);
     private readonly Utf8JsonWriter _writer;
     private readonly string _base;
+    private int _looked;
 
     /// <param name="bulkDataBase">What BulkDataURIs begin with, in front of <c>/studies</c>.</param>
     public MetadataJson(string bulkDataBase)
@@ -23,6 +24,9 @@ internal sealed class MetadataJson : IDisposable
         _base = bulkDataBase;
         _writer = new Utf8JsonWriter(_buffer, JsonModel.WriterOptions);
     }
+
+    /// <summary>Among what was written are characters that stand for bytes which are no text in their character set.</summary>
+    public bool HasReplacements { get; private set; }
 
     /// <summary>Writes all; how many.</summary>
     public async Task<int> WriteAsync(IAsyncEnumerable<(InstanceLocation Location, HeaderRow Header)> instances, Stream output, CancellationToken ct)
@@ -42,6 +46,7 @@ internal sealed class MetadataJson : IDisposable
     {
         await output.WriteAsync(_buffer.WrittenMemory, ct);
         _buffer.ResetWrittenCount();
+        _looked = 0;
     }
 
     private void Append(InstanceLocation location, HeaderRow header)
@@ -49,6 +54,10 @@ internal sealed class MetadataJson : IDisposable
         _writer.Reset();
         Write(_writer, location, header, _base);
         _writer.Flush();
+        // Escaped or not: which, the encoder decides.
+        ReadOnlySpan<byte> added = _buffer.WrittenSpan[_looked..];
+        HasReplacements = HasReplacements || added.IndexOf("\uFFFD"u8) >= 0 || added.IndexOf("\\uFFFD"u8) >= 0;
+        _looked = _buffer.WrittenCount;
     }
 
     /// <summary>Writes one instance as an object.</summary>

@@ -85,7 +85,7 @@ public sealed class StudyCompletion
         long bytes = 0;
         foreach ((SeriesRow series, MetadataBlockRow? known) in content.Series)
         {
-            if (known?.BulkDataBase == bulkDataBase) continue;
+            if (Metadata.IsOf(known, bulkDataBase)) continue;
             if (bytes > CommitBytes)
             {
                 // Each commit is fenced by the study's version and moves it.

@@ -11,6 +11,11 @@ internal sealed class MetadataTransaction(Metadata metadata, ServiceRoot root)
 {
     private const string Xml = "application/dicom+xml";
 
+    private const int HeldBytes = 64 * 1024;
+
+    /// <summary>What a Warning header says of text with U+FFFD in it (C-103).</summary>
+    public const string UndecodableText = "Some text cannot be decoded by its Specific Character Set; what cannot is replaced by U+FFFD";
+
     private static readonly Offer[] s_offers = [new("application/dicom+json"), new("application/json"), new(Xml, InParts: true)];
 
     /// <summary>Answers.</summary>
@@ -36,12 +41,20 @@ internal sealed class MetadataTransaction(Metadata metadata, ServiceRoot root)
         http.Response.ContentType = offer.ContentType;
         if (coding != ContentCoding.Identity) http.Response.Headers.ContentEncoding = coding;
         if (HttpMethods.IsHead(http.Request.Method)) return;
+        // C-103. What is made while it is sent is known as far as it has been made; so the first of it waits.
+        http.Response.OnStarting(() =>
+        {
+            if (answer.HasReplacements) http.Response.Headers.Append("Warning", $"299 {http.Request.Host} \"{UndecodableText}\"");
+            return Task.CompletedTask;
+        });
+        var body = new BufferedStream(http.Response.Body, HeldBytes);
         await (coding switch
         {
-            ContentCoding.Gzip => answer.WriteGzipAsync(http.Response.Body, http.RequestAborted),
-            ContentCoding.Brotli => answer.WriteBrotliAsync(http.Response.Body, http.RequestAborted),
-            _ => answer.WriteJsonAsync(http.Response.Body, http.RequestAborted),
+            ContentCoding.Gzip => answer.WriteGzipAsync(body, http.RequestAborted),
+            ContentCoding.Brotli => answer.WriteBrotliAsync(body, http.RequestAborted),
+            _ => answer.WriteJsonAsync(body, http.RequestAborted),
         });
+        await body.FlushAsync(http.RequestAborted);
     }
 
     private async Task WriteXmlAsync(HttpContext http, MetadataAnswer answer)

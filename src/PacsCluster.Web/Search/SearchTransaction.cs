@@ -63,6 +63,7 @@ internal sealed class SearchTransaction(WebOptions options, ServiceRoot root, IC
         while (held.Count < RowsHeld && (more = await rows.MoveNextAsync())) held.Add(rows.Current);
         // Only a full page can have something behind it.
         if (more || (held.Count > 0 && held.Count == request.Limit)) await CountFurtherAsync(parameters, ct);
+        if (held.Exists(row => row.HasReplacements)) parameters.Warnings.Add(MetadataTransaction.UndecodableText);
         foreach (string warning in parameters.Warnings) http.Response.Headers.Append("Warning", $"299 {http.Request.Host} \"{warning}\"");
         if (held.Count == 0)
         {

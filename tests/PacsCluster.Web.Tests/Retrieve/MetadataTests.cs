@@ -37,6 +37,36 @@ public sealed class MetadataTests
         Assert.Equal(6, more.Length);
     }
 
+    [Fact]
+    public async Task C_103_a_Warning_says_where_text_could_not_be_decoded()
+    {
+        await using WebServer server = await WebServer.StartAsync();
+        string good = Made.NewUid(), bad = Made.NewUid(), series = Made.NewUid();
+        await server.StoreAsync(Made.File(Made.Image(good, Made.NewUid())));
+        DataSet broken = Made.Image(bad, series);
+        broken.Set(Tags.SpecificCharacterSet, "ISO_IR 192");
+        broken.SetRaw(Tags.StudyDescription, VR.LO, new byte[] { (byte)'a', 0xFF });
+        await server.StoreAsync(Made.File(broken));
+        foreach (bool isPacked in new[] { false, true })
+        {
+            if (isPacked) await server.Archive.Completion.CompleteAsync(bad, TestContext.Current.CancellationToken);
+            foreach (string coding in new[] { "identity", "gzip", "br" })
+            {
+                foreach (string url in new[] { $"studies/{bad}/metadata", $"studies/{bad}/series/{series}/metadata", $"studies/{bad}/series/{series}/instances/{broken.GetString(Tags.SOPInstanceUID)}/metadata", $"studies?StudyInstanceUID={bad}" })
+                {
+                    using HttpResponseMessage response = await server.GetAsync(url, null, ("Accept-Encoding", coding));
+                    Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+                    Assert.Contains("cannot be decoded", Assert.Single(response.Headers.Warning).Text, StringComparison.Ordinal);
+                }
+                foreach (string url in new[] { $"studies/{good}/metadata", $"studies?StudyInstanceUID={good}" })
+                {
+                    using HttpResponseMessage response = await server.GetAsync(url, null, ("Accept-Encoding", coding));
+                    Assert.Empty(response.Headers.Warning);
+                }
+            }
+        }
+    }
+
     /// <summary>curl is the judge of what browsers are sent.</summary>
     [Fact]
     public async Task C_80_metadata_in_brotli_for_who_likes_it_better_and_each_coding_has_its_own_etag()
