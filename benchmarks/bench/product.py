@@ -7,14 +7,14 @@ import subprocess
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
 
-def publish(work):
-    """Publishes into the folder; Release, compiled ahead where the SDK can fetch the compiler for it. Gives the executable."""
+def publish(work, root=ROOT, properties=()):
+    """Publishes this checkout, or another, into the folder; Release, compiled ahead where the SDK can fetch the compiler for it. Gives the executable."""
     out = os.path.join(work, "publish")
-    base = ["dotnet", "publish", "src/PacsCluster.Server", "-c", "Release", "-o", out, "--artifacts-path", os.path.join(work, "build"), "-v", "quiet"]
+    base = ["dotnet", "publish", "src/PacsCluster.Server", "-c", "Release", "-o", out, "--artifacts-path", os.path.join(work, "build"), "-v", "quiet", *properties]
     ahead = base + ["-r", "linux-arm64" if platform.machine() == "aarch64" else "linux-x64"]
     for command in (ahead, base):
         shutil.rmtree(out, ignore_errors=True)
-        done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=root, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if done.returncode == 0:
             return os.path.join(out, "PacsCluster.Server")
         print(done.stdout[-2000:])

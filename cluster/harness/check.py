@@ -61,6 +61,21 @@ def require_honest_drills(ports, title, load):
         raise Problem("a lost instance is not seen: found %d of %d, wrong: %s" % (found, len(load.acknowledged), wrong))
 
 
+def require_honest_figures(load):
+    """A pause while another node was down counts, a node's own absence does not, and a figure that is missed is wrong."""
+    times = [0, 1, 4, 9, 9.5]
+    seen = [senders.longest_pause(times, during, apart) for during, apart in (([(2, 3), (5, 6)], []), ([(2, 3), (5, 6)], [(8, 9)]), ([(1.5, 9)], [(2, 5)]), ([], []))]
+    if seen != [5, 3, 0, 0]:
+        raise Problem("pauses of 5, 3, 0 and 0 s are seen as %s" % seen)
+    row = drills.Row("", "", load, 0, [])
+    row.require("reached", 1.0, 1, "s")
+    if row.wrong:
+        raise Problem("a figure that is reached is wrong: %s" % row.wrong)
+    row.require("missed", 1.1, 1, "s")
+    if not row.wrong:
+        raise Problem("a figure that is missed is not seen")
+
+
 def with_cluster(settings, executable):
     os.chmod(settings.folder, 0o755)
     settings.take_free_ports()
@@ -87,6 +102,7 @@ def with_cluster(settings, executable):
             raise Problem("%d of 20 instances were acknowledged in 30 s after the death of node1" % len(again.acknowledged))
         say("node1 killed, the others serve")
         ports = [settings.node_ports(number)[0] for number in list(cluster.nodes.numbers())[1:]]
+        require_honest_figures(again)
         require_honest_drills(ports, settings.title, again)
         ids = [pid for pid in map(cluster.processes.pid, cluster.processes.names()) if pid] + [
             pid for pid in map(cluster.database.postmaster, ("db1", "db2")) if pid]

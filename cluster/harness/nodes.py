@@ -14,7 +14,8 @@ class Nodes:
         self.processes = processes
         self.database = database
         self.blob_store = blob_store
-        # Node number → what it has of its own: "connection_string" and "blob_port" (the drills put proxies between), "said_name", "blobs", "engine" (options).
+        # Node number → what it has of its own: "connection_string" and "blob_port" (the drills put proxies between), "said_name", "blobs",
+        # "engine" (options), "executable".
         self.special = {}
 
     @staticmethod
@@ -50,8 +51,8 @@ class Nodes:
 
     def start(self, number, wait=True):
         self.configure(number)
-        self.processes.start(self.name(number), [self.settings.executable, "serve", "--data", self.folder(number)], folder=self.folder(number),
-                             environment=ENVIRONMENT)
+        executable = self.special.get(number, {}).get("executable") or self.settings.executable
+        self.processes.start(self.name(number), [executable, "serve", "--data", self.folder(number)], folder=self.folder(number), environment=ENVIRONMENT)
         if wait:
             self.wait_ready(number)
 

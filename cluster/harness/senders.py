@@ -4,6 +4,7 @@ import random
 import struct
 import threading
 import time
+import urllib.request
 
 import synthetic
 from association import Association, implicit
@@ -25,6 +26,8 @@ class Load:
         self.sent = set()
         # SOP Instance UID → study's UID, of what was acknowledged.
         self.acknowledged = {}
+        # SOP Instance UID → series' UID, of what was sent.
+        self.series = {}
         self.given_up = []
         self.refused = {}
         self.broken = 0
@@ -54,6 +57,7 @@ class Load:
         """Takes over what another load, which has stopped, sent and heard."""
         self.sent |= other.sent
         self.acknowledged.update(other.acknowledged)
+        self.series.update(other.series)
         self.times += other.times
         self.given_up += other.given_up
         self.broken += other.broken
@@ -86,6 +90,7 @@ class Load:
             instance, data = synthetic.data_set(study, series, made, synthetic.CT, "CT", self.side, self.side, 1, self.pixels)
             with self.lock:
                 self.sent.add(instance)
+                self.series[instance] = series
             association = self.store(association, study, instance, data)
             if self.pause:
                 self.stopping.wait(self.pause)
@@ -132,6 +137,13 @@ class Load:
         return max((after - before for before, after in zip(times, times[1:])), default=float("inf"))
 
 
+def longest_pause(times, during, apart):
+    """Longest time between two neighbours of `times` that touches one of the spans `during` and none of the spans `apart`; spans are (from, to). 0 when there is none."""
+    def touches(begin, end, spans):
+        return any(begin < to and end > since for since, to in spans)
+    return max((end - begin for begin, end in zip(times, times[1:]) if touches(begin, end, during) and not touches(begin, end, apart)), default=0.0)
+
+
 def elements(identifier):
     """(group, element) → value of a flat data set in Implicit VR Little Endian."""
     found, at = {}, 0
@@ -163,3 +175,11 @@ def found_in(port, title, study):
         return int(counts[0] or 0) if counts else 0, instances
     finally:
         association.close()
+
+
+def retrieved(http_port, study, series, instance):
+    """The body of WADO-RS's answer for one instance as it is stored; an OSError when the node does not give it."""
+    request = urllib.request.Request("http://127.0.0.1:%d/dicom-web/studies/%s/series/%s/instances/%s" % (http_port, study, series, instance),
+                                     headers={"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return answer.read()

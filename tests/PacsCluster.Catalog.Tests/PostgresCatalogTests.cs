@@ -158,6 +158,34 @@ public class PostgresCatalogTests(PostgresFixture postgres) : CatalogConformance
         await (await Writer.LoadAsync(new LoadRequest { StudyInstanceUids = ["1.2.1"], Exclusive = true }, Ct)).DisposeAsync();
         await Archive.StoreAsync(Uids(1, instance: 2));
     }
+
+    [Fact]
+    public async Task A_node_that_falls_silent_while_it_holds_a_study_keeps_nobody_from_it_and_is_late_when_it_comes_back()
+    {
+        await Archive.StoreAsync(Uids(1));
+        var options = new PostgresCatalogOptions { ConnectionString = _connectionString, LockTimeout = TimeSpan.FromSeconds(2), RetryFor = TimeSpan.FromSeconds(60) };
+        await using PostgresCatalog silent = await PostgresCatalog.OpenAsync(options, TimeProvider.System, Ct);
+        await using PostgresCatalog other = await PostgresCatalog.OpenAsync(options with { RetryFor = TimeSpan.Zero }, TimeProvider.System, Ct);
+        await using LoadedState held = await ((ICatalogWriter)silent).LoadAsync(new LoadRequest { StudyInstanceUids = ["1.2.1"], NewKeys = 8, Exclusive = true }, Ct);
+
+        // Waits for the row as long as LockTimeout and not again: the silent one has lost it by then.
+        await new Archive(other).StoreAsync(Uids(1, instance: 2));
+
+        var late = new CatalogChanges { Held = held, ChangedStudies = { held.Studies["1.2.1"].Study with { Status = StudyStatus.Complete } } };
+        Assert.Equal("study", (await Assert.ThrowsAsync<VersionConflictException>(() => ((ICatalogWriter)silent).CommitAsync(late, Ct).AsTask())).Kind);
+        Assert.Equal(2, (await other.CountAsync(Ct)).Instances);
+    }
+
+    [Fact]
+    public async Task A_study_whose_lock_was_lost_is_committed_by_its_version()
+    {
+        await Archive.StoreAsync(Uids(1));
+        await using LoadedState held = await Writer.LoadAsync(new LoadRequest { StudyInstanceUids = ["1.2.1"], NewKeys = 8, Exclusive = true }, Ct);
+        const string end = "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'";
+        Assert.Equal(1, await QueryAsync(end));
+        await Writer.CommitAsync(new CatalogChanges { Held = held, ChangedStudies = { held.Studies["1.2.1"].Study with { Status = StudyStatus.Complete } } }, Ct);
+        Assert.Equal(StudyStatus.Complete, (await Writer.LoadAsync(new LoadRequest { StudyInstanceUids = ["1.2.1"] }, Ct)).Studies["1.2.1"].Study.Status);
+    }
 }
 
 /// <summary>The suite on the newest version.</summary>

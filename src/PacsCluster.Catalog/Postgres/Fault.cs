@@ -9,6 +9,9 @@ internal sealed class Fault(Exception exception)
     /// <summary>Raised by catalog_expect: a row is not as it was read.</summary>
     public const string ConflictState = "PCV01";
 
+    /// <summary>idle_in_transaction_session_timeout: the server has ended the session.</summary>
+    private const string IdleInTransactionState = "25P03";
+
     private readonly PostgresException? _said = exception as PostgresException ?? exception.InnerException as PostgresException;
 
     public static bool IsOfDatabase(Exception e) => e is NpgsqlException or SocketException or IOException or TimeoutException;
@@ -23,6 +26,7 @@ internal sealed class Fault(Exception exception)
     /// <summary>The connection is gone or leads to no primary. What was under way may have happened or not.</summary>
     public bool IsConnectionLost => _said is null
         || State is PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.CannotConnectNow or PostgresErrorCodes.ReadOnlySqlTransaction
+            or IdleInTransactionState
         || State.StartsWith("08", StringComparison.Ordinal);
 
     /// <summary>A unique index has the key already: its name; null for other faults.</summary>

@@ -25,7 +25,7 @@ public sealed record PostgresCatalogOptions
     /// Then CatalogUnavailableException.</summary>
     public TimeSpan RetryFor { get; init; } = TimeSpan.FromSeconds(15);
 
-    /// <summary>How long one statement waits for a row that another node has locked. Default 10 s; 1 s to 10 min.</summary>
+    /// <summary>How long one statement waits for a row that another node has locked; a node that falls silent while it holds some loses them after half of it. Default 10 s; 1 s to 10 min.</summary>
     public TimeSpan LockTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>How long one statement of a commit, a load or a list may run. Searches may run as long as they give rows. Default 60 s; 1 s to 1 h.</summary>
