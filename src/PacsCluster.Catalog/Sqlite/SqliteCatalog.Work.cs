@@ -11,7 +11,8 @@ public sealed partial class SqliteCatalog
 
     async ValueTask<ReminderClaim> ICatalogWriter.ClaimRemindersAsync(ClaimRequest request, CancellationToken ct)
     {
-        string kinds = $" kind IN ({Marks(request.Kinds.Count)})";
+        // The plus keeps SQLite from going by kind, through all that are waiting, where the first that are due are asked for.
+        string kinds = $" +kind IN ({Marks(request.Kinds.Count)})";
         string ofKinds = "SELECT min(due_at) FROM reminder WHERE" + kinds;
         DateTimeOffset? next = await ReadAsync(NextDue, ct);
         if (next is null || next > request.Now || request.Limit == 0) return new ReminderClaim([], next);
