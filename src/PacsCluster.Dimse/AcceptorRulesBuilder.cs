@@ -32,6 +32,7 @@ internal sealed class AcceptorRulesBuilder
             FindRule = Find,
             UnknownStorageRule = options.AcceptDeclaredStorageSopClasses ? _storageRule : null,
             MaxPduBytes = (uint)options.MaxPduBytes,
+            MaxOperationsInvoked = (ushort)options.OperationsPerformedAtOnce,
         };
     }
 

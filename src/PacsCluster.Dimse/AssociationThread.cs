@@ -7,13 +7,16 @@ internal sealed class AssociationThread : SynchronizationContext
 {
     private const int StackBytes = 1024 * 1024;
 
+    [ThreadStatic]
+    private static bool t_isAssociation;
+
     // A monitor, because its waiters sleep at once.
     private readonly object _gate = new();
     private readonly Queue<(SendOrPostCallback Callback, object? State)> _posted = new();
     private bool _ended;
 
     /// <summary>The caller runs on an association's thread and may wait there.</summary>
-    public static bool IsCurrent => Current is AssociationThread;
+    public static bool IsCurrent => t_isAssociation;
 
     /// <summary>Runs an association to its end on a new thread.</summary>
     public static Task RunAsync(string name, Func<Task> association)
@@ -22,6 +25,21 @@ internal sealed class AssociationThread : SynchronizationContext
         var context = new AssociationThread();
         new Thread(() => context.Run(association, ended), StackBytes) { IsBackground = true, Name = name }.Start();
         return ended.Task;
+    }
+
+    /// <summary>Begins something on this thread whose later parts go on elsewhere, while the thread does other things.</summary>
+    public static T Begin<T>(Func<T> begin)
+    {
+        SynchronizationContext? current = Current;
+        SetSynchronizationContext(null);
+        try
+        {
+            return begin();
+        }
+        finally
+        {
+            SetSynchronizationContext(current);
+        }
     }
 
     /// <inheritdoc/>
@@ -45,6 +63,7 @@ internal sealed class AssociationThread : SynchronizationContext
 
     private void Run(Func<Task> association, TaskCompletionSource ended)
     {
+        t_isAssociation = true;
         SetSynchronizationContext(this);
         Task task;
         try

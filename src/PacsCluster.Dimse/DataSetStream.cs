@@ -2,7 +2,7 @@ namespace PacsCluster.Dimse;
 
 /// <summary>The data set of the message being read, as a stream that pulls from the connection: what the socket delivers lands in the caller's
 /// memory. Not to be kept after the message, not disposed by whom it is given to.</summary>
-internal sealed class DataSetStream(DimseConnection connection) : Stream
+internal class DataSetStream(DimseConnection connection) : Stream
 {
     public override bool CanRead => true;
     public override bool CanWrite => false;

@@ -200,8 +200,8 @@ internal sealed partial class DimseConnection
                         await AbortAsync(AbortSource.ServiceProvider, AbortReason.UnexpectedPdu);
                         throw new AssociationEndedException(AssociationEnd.ReleasedByPeer, "released in the middle of a message");
                     }
-                    Fire(UpperLayerEvent.Evt14);
-                    await SendPduAsync(PduEncoder.EncodeReleaseResponse());
+                    // PS3.8 table 9-10, Sta8: responses still go out, and then the release is answered.
+                    if (_underWay == 0) await SettleAsync();
                     return false;
                 case UpperLayerAction.AR8:
                     await SkipAsync(header.Length);
@@ -236,7 +236,7 @@ internal sealed partial class DimseConnection
     {
         lock (_gate)
         {
-            if (!_atMessageStart || _settings.IsRequestor) return false;
+            if (!_atMessageStart || _settings.IsRequestor || _underWay > 0) return false;
             bool due = _draining && !_idle && State == UpperLayerState.Sta6;
             _idle = true;
             return due;

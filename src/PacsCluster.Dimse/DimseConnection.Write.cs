@@ -116,6 +116,7 @@ internal sealed partial class DimseConnection
         {
             if (State is not (UpperLayerState.Sta6 or UpperLayerState.Sta8)) throw new AssociationEndedException(_why, "the association is not open any more");
             _upperLayer.Fire(UpperLayerEvent.Evt9);
+            CountAnswer(command);
         }
         byte[] bytes = ArrayPool<byte>.Shared.Rent(command.MaxEncodedBytes);
         ReadOnlyMemory<byte> rest = bytes.AsMemory(0, command.Write(bytes));

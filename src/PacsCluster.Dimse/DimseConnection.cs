@@ -215,7 +215,7 @@ internal sealed partial class DimseConnection : IAsyncDisposable
     {
         try
         {
-            await SendReleaseAsync();
+            await SendReleaseAsync(isIdle: true);
         }
         catch (AssociationEndedException)
         {
@@ -223,11 +223,12 @@ internal sealed partial class DimseConnection : IAsyncDisposable
         }
     }
 
-    private async ValueTask SendReleaseAsync()
+    /// <param name="isIdle">Only while the association is still idle: a request that came in between goes first, and becoming idle after it is due again.</param>
+    private async ValueTask SendReleaseAsync(bool isIdle = false)
     {
         lock (_gate)
         {
-            if (State != UpperLayerState.Sta6) return;
+            if (State != UpperLayerState.Sta6 || (isIdle && !_idle)) return;
             _upperLayer.Fire(UpperLayerEvent.Evt11);
         }
         await SendPduAsync(PduEncoder.EncodeReleaseRequest());
@@ -277,6 +278,14 @@ internal sealed partial class DimseConnection : IAsyncDisposable
         }
         else if (read != 0 && now > read)
         {
+            lock (_gate)
+            {
+                if (_underWay > 0 && _atMessageStart)
+                {
+                    PutOffReadDeadline();
+                    return;
+                }
+            }
             CancelQuietly(_readGone);
         }
     }

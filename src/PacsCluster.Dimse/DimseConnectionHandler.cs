@@ -7,8 +7,8 @@ using PacsCluster.Dicom.Network;
 
 namespace PacsCluster.Dimse;
 
-/// <summary>The acceptor: negotiates each connection that Kestrel gives it and serves its requests one after the other (window 1/1).</summary>
-internal sealed class DimseConnectionHandler(
+/// <summary>The acceptor: negotiates each connection that Kestrel gives it and serves its requests, one after the other or within the window that was negotiated.</summary>
+internal sealed partial class DimseConnectionHandler(
     DimseOptions options, AcceptorRulesBuilder rules, AssociationLimits limits, StorageScp storage, QueryRetrieveScp queryRetrieve,
     TimeProvider time, ILogger<DimseConnectionHandler> logger) : ConnectionHandler
 {
@@ -56,7 +56,8 @@ internal sealed class DimseConnectionHandler(
             Metrics.OpenAssociations.Add(1, session.AETag);
             await dimse.AcceptAsync(request, decision);
             Log.Associated(logger, dimse.Id, session.Calling, remote, decision.Contexts.Count, Printable(dimse.Association!.PeerImplementation));
-            await ServeAsync(session);
+            if (dimse.Association!.Window.Invoked > 1) await ServeWindowAsync(session);
+            else await ServeAsync(session);
             Log.Released(logger, dimse.Id, session.Calling, session.Requests);
             await dimse.AwaitCloseAsync(options.Timeouts.Artim);
         }
@@ -130,16 +131,14 @@ internal sealed class DimseConnectionHandler(
             if (next is not { } message) return;
             ushort? status = message.Command.Field switch
             {
-                CommandField.CStoreRequest when message.Context.RequestorIsScu => await storage.ServeAsync(dimse, message, session.Connection.ConnectionClosed),
+                CommandField.CStoreRequest when message.Context.RequestorIsScu => await storage.ServeAsync(dimse, message, null, session.Connection.ConnectionClosed),
                 CommandField.CEchoRequest => await VerificationScp.ServeAsync(dimse, message),
                 CommandField.CFindRequest or CommandField.CMoveRequest or CommandField.CGetRequest => await ServeQueryAsync(session, message),
                 // Late: what it wanted to cancel has ended (C-52).
                 CommandField.CCancelRequest => null,
                 _ => await RefuseAsync(dimse, message),
             };
-            if (status is not { } answered) continue;
-            session.Requests++;
-            Metrics.Requests.Add(1, new("command", message.Command.Field.ToString()), new("status", answered), session.AETag);
+            if (status is { } answered) session.Count(message, answered);
         }
     }
 
@@ -158,25 +157,11 @@ internal sealed class DimseConnectionHandler(
     private async ValueTask<ushort> ServeQueryAsync(Session session, DimseMessage message)
     {
         DimseConnection dimse = session.Dimse;
-        ReadOnlyMemory<byte>? identifier = ReadOnlyMemory<byte>.Empty;
-        if (message.Command.HasDataSet) identifier = await dimse.ReadDataSetAsync(options.MaxIdentifierBytes);
-        ushort refusal = identifier is null ? DimseStatus.OutOfResources
-            : options.FindAE(session.Calling) is { MayQuery: false } ? DimseStatus.NotAuthorized
-            : !message.Context.RequestorIsScu ? DimseStatus.SopClassNotSupported
-            : DimseStatus.Success;
-        if (refusal != DimseStatus.Success)
-        {
-            await dimse.SendAsync(message.Context.Id, message.Command.Respond(refusal));
-            return refusal;
-        }
+        ReadOnlyMemory<byte>? identifier = await ReadIdentifierAsync(dimse, message);
+        if (RefusalOf(session, message, identifier) is { } refusal) return await AnswerAsync(dimse, message, refusal);
         using var aborted = CancellationTokenSource.CreateLinkedTokenSource(session.Connection.ConnectionClosed);
         using var request = new DimseRequest(dimse, message, identifier!.Value, aborted.Token);
-        Task<ushort> serving = message.Command.Field switch
-        {
-            CommandField.CFindRequest => queryRetrieve.FindAsync(request),
-            CommandField.CMoveRequest => queryRetrieve.MoveAsync(request),
-            _ => queryRetrieve.GetAsync(request),
-        };
+        Task<ushort> serving = ServeAsync(request);
         dimse.ReadsBlock = false;
         try
         {
@@ -187,6 +172,29 @@ internal sealed class DimseConnectionHandler(
             dimse.ReadsBlock = true;
         }
     }
+
+    /// <summary>Null when the identifier is too long.</summary>
+    private async ValueTask<ReadOnlyMemory<byte>?> ReadIdentifierAsync(DimseConnection dimse, DimseMessage message) =>
+        message.Command.HasDataSet ? await dimse.ReadDataSetAsync(options.MaxIdentifierBytes) : ReadOnlyMemory<byte>.Empty;
+
+    private ushort? RefusalOf(Session session, DimseMessage message, ReadOnlyMemory<byte>? identifier) =>
+        identifier is null ? DimseStatus.OutOfResources
+        : options.FindAE(session.Calling) is { MayQuery: false } ? DimseStatus.NotAuthorized
+        : !message.Context.RequestorIsScu ? DimseStatus.SopClassNotSupported
+        : null;
+
+    private static async Task<ushort> AnswerAsync(DimseConnection dimse, DimseMessage message, ushort status)
+    {
+        await dimse.SendAsync(message.Context.Id, message.Command.Respond(status));
+        return status;
+    }
+
+    private Task<ushort> ServeAsync(DimseRequest request) => request.Command.Field switch
+    {
+        CommandField.CFindRequest => queryRetrieve.FindAsync(request),
+        CommandField.CMoveRequest => queryRetrieve.MoveAsync(request),
+        _ => queryRetrieve.GetAsync(request),
+    };
 
     private static async ValueTask<ushort> ServeWhileReadingAsync(Session session, DimseRequest request, Task<ushort> serving, CancellationTokenSource aborted)
     {
@@ -280,15 +288,25 @@ internal sealed class DimseConnectionHandler(
     /// <summary>What one connection carries through the handler.</summary>
     private sealed class Session(DimseConnection dimse, ConnectionContext connection, string remote)
     {
+        private long _requests;
+
         public DimseConnection Dimse { get; } = dimse;
         public ConnectionContext Connection { get; } = connection;
         public string Remote { get; } = remote;
         public string Calling { get; set; } = "";
         public bool Entered { get; set; }
-        public long Requests { get; set; }
+        public long Requests => Volatile.Read(ref _requests);
+        public bool IsBeyondWindow { get; set; }
         public KeyValuePair<string, object?> AETag { get; set; }
         public Task<DimseMessage?>? ReadAhead { get; set; }
         public CancellationToken Drain { get; } = connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested ?? CancellationToken.None;
+
+        /// <summary>A request was answered. From any thread.</summary>
+        public void Count(DimseMessage message, ushort status)
+        {
+            Interlocked.Increment(ref _requests);
+            Metrics.Requests.Add(1, new("command", message.Command.Field.ToString()), new("status", status), AETag);
+        }
     }
 
     /// <summary>Pipes of a middleware (TLS) as a stream.</summary>

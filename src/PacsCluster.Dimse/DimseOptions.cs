@@ -39,6 +39,10 @@ public sealed record DimseOptions
     /// <summary>Associations open at once of one calling AE title, 1 to 100,000. Default 200; more are rejected as above.</summary>
     public int MaxAssociationsPerAE { get; init; } = 200;
 
+    /// <summary>Operations of one association that may be under way at once when its requestor proposes an asynchronous operations window, 1 to 64. Default 8: so many
+    /// instances wait for disk, cloud and catalog together, each with its read buffer (1 MiB). 1 answers every proposal with a window of 1.</summary>
+    public int OperationsPerformedAtOnce { get; init; } = 8;
+
     /// <summary>Socket receive and send buffer in bytes, 0 (the kernel tunes them, on Linux up to several MB) to 64 MiB. Default 0: a number here
     /// switches that tuning off and is capped by net.core.rmem_max.</summary>
     public int SocketBufferBytes { get; init; }
@@ -79,6 +83,7 @@ public sealed record DimseOptions
         Range(errors, nameof(MaxIdentifierBytes), MaxIdentifierBytes, 1024, 64 * 1024 * 1024);
         Range(errors, nameof(MaxAssociations), MaxAssociations, 1, 100_000);
         Range(errors, nameof(MaxAssociationsPerAE), MaxAssociationsPerAE, 1, 100_000);
+        Range(errors, nameof(OperationsPerformedAtOnce), OperationsPerformedAtOnce, 1, 64);
         Range(errors, nameof(SocketBufferBytes), SocketBufferBytes, 0, 64 * 1024 * 1024);
         foreach (string uid in (string[])[.. PrivateStorageSopClasses, .. PrivateTransferSyntaxes])
         {

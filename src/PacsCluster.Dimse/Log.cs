@@ -35,4 +35,10 @@ internal static partial class Log
 
     [LoggerMessage(109, LogLevel.Debug, "{Connection} {Remote} connected and said nothing")]
     public static partial void Silent(ILogger logger, string connection, string remote);
+
+    [LoggerMessage(110, LogLevel.Warning, "{Connection} {Calling} sent more requests at once than the {Window} negotiated: they are served in turn")]
+    public static partial void BeyondWindow(ILogger logger, string connection, string calling, int window);
+
+    [LoggerMessage(111, LogLevel.Error, "{Connection} {Calling} sent {Field:X4}, which met a fault of ours: answered {Status:X4}")]
+    public static partial void OperationFaulted(ILogger logger, string connection, string calling, ushort field, ushort status, Exception fault);
 }

@@ -13,8 +13,12 @@ internal delegate Task<StoreOutcome> StoreFunction(Stream dataSet, StoreOrigin o
 internal sealed class StorageScp(StoreFunction store, DimseOptions options, ILogger<StorageScp> logger)
 {
     /// <summary>Serves one C-STORE-RQ to its response.</summary>
+    /// <param name="connection">The association.</param>
+    /// <param name="message">The request.</param>
+    /// <param name="apart">Its data set when other operations go on beside this one; else null.</param>
+    /// <param name="cancellationToken">Gives up while the data set comes in.</param>
     /// <returns>The status answered.</returns>
-    public async ValueTask<ushort> ServeAsync(DimseConnection connection, DimseMessage message, CancellationToken cancellationToken)
+    public async ValueTask<ushort> ServeAsync(DimseConnection connection, DimseMessage message, OperationDataSet? apart, CancellationToken cancellationToken)
     {
         long start = Stopwatch.GetTimestamp();
         (CommandSet request, PresentationContext context) = message;
@@ -30,15 +34,15 @@ internal sealed class StorageScp(StoreFunction store, DimseOptions options, ILog
         }
         else
         {
-            StoreOutcome outcome = await store(connection.DataSet, OriginOf(request, context, association), cancellationToken);
+            StoreOutcome outcome = await store(apart ?? connection.DataSet, OriginOf(request, context, association), cancellationToken);
             response = StoreStatus.Respond(request, outcome);
             if (!outcome.IsSuccess) Log.StoreRefused(logger, connection.Id, association.CallingAETitle, outcome.SopInstanceUid, response.Status!.Value, outcome.Comment);
         }
         // An outcome may come before the data set's end (disk full): the rest is read and forgotten so that the association goes on.
-        await connection.DrainDataSetAsync();
+        await (apart is null ? connection.DrainDataSetAsync() : apart.DrainAsync());
         await connection.SendAsync(context.Id, response);
         Metrics.StoreSeconds.Record(Stopwatch.GetElapsedTime(start).TotalSeconds);
-        Metrics.ReceivedBytes.Add(connection.DataSetBytes);
+        Metrics.ReceivedBytes.Add(apart?.LengthBytes ?? connection.DataSetBytes);
         return response.Status!.Value;
     }
 

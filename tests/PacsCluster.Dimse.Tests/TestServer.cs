@@ -30,7 +30,7 @@ internal sealed class TestServer : IAsyncDisposable
 
     public ConcurrentQueue<string> LogLines { get; private init; } = new();
 
-    public static async Task<TestServer> StartAsync(DimseOptions? options = null, StoreFunction? store = null, Action<ListenOptions>? configure = null)
+    public static async Task<TestServer> StartAsync(DimseOptions? options = null, StoreFunction? store = null, Action<ListenOptions>? configure = null, TimeProvider? time = null)
     {
         options = (options ?? new DimseOptions()) with { Port = 0 };
         Assert.Empty(options.Validate());
@@ -44,6 +44,7 @@ internal sealed class TestServer : IAsyncDisposable
             configure?.Invoke(listen);
         }));
         builder.Logging.SetMinimumLevel(LogLevel.Debug).AddProvider(new Lines(lines));
+        if (time is not null) builder.Services.AddSingleton(time);
         DimseServer.AddCore(builder.Services, options);
         builder.Services.AddSingleton(store ?? (async (dataSet, origin, cancellationToken) =>
         {

@@ -11,7 +11,7 @@ internal static class DimseSection
     {
         IReadOnlyList<ServedSopClass> served = DimseCapabilities.Of(options);
         html.Heading(2, "3 Application entity (DIMSE)").Heading(3, "3.1 Association policies")
-            .Text("DICOM application context 1.2.840.10008.3.1.1.1. Asynchronous operations: a window of 1. SCP/SCU role selection for Storage (C-GET); SOP class extended negotiation for Query/Retrieve (relational queries, combined date-time matching) "
+            .Text("DICOM application context 1.2.840.10008.3.1.1.1. Asynchronous operations: " + (options.OperationsPerformedAtOnce == 1 ? "a window of 1" : $"as acceptor up to {options.OperationsPerformedAtOnce} invoked, 1 performed; as requestor a window of 1") + ". SCP/SCU role selection for Storage (C-GET); SOP class extended negotiation for Query/Retrieve (relational queries, combined date-time matching) "
                 + "and Storage (level 2, full); common extended negotiation for storage SOP classes that are not listed here"
                 + (options.AcceptDeclaredStorageSopClasses ? "." : ": refused by configuration.")
                 + " Of several transfer syntaxes proposed the first that is accepted is taken.")

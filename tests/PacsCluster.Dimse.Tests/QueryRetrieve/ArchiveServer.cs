@@ -44,14 +44,15 @@ internal sealed class ArchiveServer : IAsyncDisposable
 
     /// <param name="options">The port is chosen here.</param>
     /// <param name="wrap">Puts something between the service and the catalog.</param>
-    public static async Task<ArchiveServer> StartAsync(DimseOptions? options = null, Func<ICatalog, ICatalog>? wrap = null)
+    /// <param name="wrapBlobs">Puts something between the archive and the files.</param>
+    public static async Task<ArchiveServer> StartAsync(DimseOptions? options = null, Func<ICatalog, ICatalog>? wrap = null, Func<IBlobStore, IBlobStore>? wrapBlobs = null)
     {
         options = (options ?? new DimseOptions()) with { Port = 0 };
         Assert.Empty(options.Validate());
         var folder = new TempFolder();
         SqliteCatalog catalog = await SqliteCatalog.OpenAsync(new SqliteCatalogOptions { Path = folder.At("catalog.db") }, TimeProvider.System, CancellationToken.None);
         var blobs = new FileBlobStore(new FileBlobStoreOptions { Folder = folder.At("blobs") }, TimeProvider.System);
-        var archive = new Archive(new EngineOptions(), catalog, [blobs], TimeProvider.System, NullLoggerFactory.Instance);
+        var archive = new Archive(new EngineOptions(), catalog, [wrapBlobs is null ? blobs : wrapBlobs(blobs)], TimeProvider.System, NullLoggerFactory.Instance);
         await archive.StartAsync(CancellationToken.None);
 
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
