@@ -74,7 +74,7 @@ def report(bench, names, started):
         "Everything on loopback, every measurement on an empty folder of a fresh process. Senders are DCMTK's storescu, one process an association,",
         "from the start of the first to the end of the last; `TCP_NODELAY=1` for DCMTK's tools and Orthanc unless the row says otherwise.",
         "Orthanc: SQLite, SyncStorageArea, 8 DICOM threads. dcmqrscp: 128 KB PDUs; neither it nor storescp syncs to disk. PacsCluster: its defaults, durable.",
-        "Memory is VmHWM, for processes that fork the sum over the family. C-FIND by a Python client on one open association, 1, 10 and 10 answers at every size.", "",
+        "Memory is VmHWM, for processes with children the sum over the family, pages that they share once. C-FIND by a Python client on one open association, 1, 10 and 10 answers at every size.", "",
         *table(bench), ""]
     if bench.remarks:
         lines += ["Remarks:", ""] + ["- " + text for text in bench.remarks] + [""]

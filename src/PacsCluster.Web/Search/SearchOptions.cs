@@ -11,8 +11,8 @@ public sealed record SearchOptions
     public int ResultsMax { get; init; } = 10_000;
 
     /// <summary>How many results behind a full page are counted for the Warning header, which says "at least" when there are so many. Each costs about as much as a result that is
-    /// answered. Default 100, 1 to 10,000.</summary>
-    public int FurtherCountedMax { get; init; } = 100;
+    /// answered. Default 25, 1 to 10,000.</summary>
+    public int FurtherCountedMax { get; init; } = 25;
 
     /// <summary>Answer 400 to a search with a key that cannot be matched, instead of passing the key over with a Warning header. Default false.</summary>
     public bool Strict { get; init; }

@@ -146,7 +146,8 @@ public sealed class SearchTests(SearchPopulation population) : IClassFixture<Sea
             using HttpResponseMessage response = await Client.GetAsync($"{resource}{(resource.Contains('?') ? '&' : '?')}limit=4&offset={offset}", TestContext.Current.CancellationToken);
             int left = total - offset - 4;
             string[] warnings = response.Headers.TryGetValues("Warning", out IEnumerable<string>? values) ? [.. values] : [];
-            if (left > 0) Assert.Equal([$"299 {population.Server.Host.Authority} \"There are {left} additional results that can be requested\""], warnings);
+            string said = left < 25 ? $"{left}" : "at least 25";
+            if (left > 0) Assert.Equal([$"299 {population.Server.Host.Authority} \"There are {said} additional results that can be requested\""], warnings);
             else Assert.Empty(warnings);
             paged.AddRange(JsonDocument.Parse(await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)).RootElement.EnumerateArray().Select(r => Value(r, key)!));
         }
