@@ -125,7 +125,7 @@ public sealed partial class PostgresCatalog
         _ => Texts((string[])value),
     };
 
-    /// <summary>Searches by an identifier are prepared: planning takes longer than they do. All others are planned for their values, since a name of one letter and a whole name want
+    /// <summary>Searches by an identifier and first pages by date are prepared: planning takes longer than they do. All others are planned for their values, since a name of one letter and a whole name want
     /// different plans. Only the first texts are, since return keys and with them texts are the peers' to choose, and each connection keeps what it prepared.</summary>
     private bool IsPrepared(SearchRequest request, string sql)
     {
