@@ -29,7 +29,7 @@ public sealed class CompressionTests
 
     private static async Task<(TestArchive Archive, ManualTime Time)> StartAsync(params CompressionRule[] rules)
     {
-        var time = new ManualTime(new DateTimeOffset(2026, 11, 22, 8, 0, 0, TimeSpan.Zero));
+        var time = new ManualTime(DateTimeOffset.UtcNow);
         return (await TestArchive.StartAsync(Options(rules), time: time), time);
     }
 
