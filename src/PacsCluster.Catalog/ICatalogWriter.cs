@@ -44,9 +44,11 @@ internal sealed record LoadRequest
     public IReadOnlyCollection<PatientIdentifier> Patients { get; init; } = [];
     /// <summary>Instances by UID, in any study.</summary>
     public IReadOnlyCollection<string> SopInstanceUids { get; init; } = [];
-    /// <summary>Nobody else writes these studies and patients from the load until the commit that names it (<see cref="CatalogChanges.Held"/>) or the state's disposal: for who
+    /// <summary>Nobody else writes these studies and patients from the load until the commit that names it (<see cref="CatalogChanges.DecidedOn"/>) or the state's disposal: for who
     /// met a conflict and would meet the next one. Rows that do not exist yet cannot be held. Of no effect where only one process writes.</summary>
     public bool Exclusive { get; init; }
+    /// <summary>The instances are expected to be new. A catalog that is a network away may then take it for granted (<see cref="LoadedState.AssumedNew"/>) and look in the commit.</summary>
+    public bool ExpectsNew { get; init; }
     /// <summary>Load <see cref="LoadedStudy.Classes"/> too.</summary>
     public bool WithClasses { get; init; }
     /// <summary>New surrogate keys wanted at most (patient, study, series, instance, blob, quarantine, conflict: 8 an item is always enough).</summary>
@@ -72,6 +74,9 @@ internal sealed class LoadedState : IAsyncDisposable
 
     /// <summary>By SOP Instance UID: one for each study that has it.</summary>
     public Dictionary<string, List<StoredInstance>> Instances { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>SOP Instance UIDs that were not looked up. The commit that names this state fails as a version conflict of kind <c>instance</c> when any study has one of them.</summary>
+    public IReadOnlyCollection<string> AssumedNew { get; init; } = [];
 
     /// <summary>Lets the others write again.</summary>
     public ValueTask DisposeAsync() => Hold?.DisposeAsync() ?? ValueTask.CompletedTask;
@@ -121,8 +126,8 @@ internal sealed record RewrittenInstance(InstanceRow Row, long FromBlobKey, Head
 /// <summary>One batch. Rows hold the values to write, counts included (they are fenced by the study's version); Version is as read.</summary>
 internal sealed class CatalogChanges
 {
-    /// <summary>The exclusive load that these changes were decided on; null for any other. The commit ends its hold.</summary>
-    public LoadedState? Held { get; set; }
+    /// <summary>The load that these changes were decided on: the commit ends its hold and checks what it assumed. Null when it did neither.</summary>
+    public LoadedState? DecidedOn { get; init; }
 
     /// <summary>Patients that must be new (by identifier).</summary>
     public List<PatientRow> NewPatients { get; } = [];

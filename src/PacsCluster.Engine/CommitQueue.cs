@@ -9,8 +9,8 @@ namespace PacsCluster.Engine;
 /// waits, and with it the sender.</summary>
 internal sealed class CommitQueue : IAsyncDisposable
 {
-    /// <summary>How long a conflict makes a study's commits exclusive. After it, optimism costs one conflict to learn better.</summary>
-    private static readonly TimeSpan s_contentionMemory = TimeSpan.FromSeconds(10);
+    /// <summary>How long a conflict makes a study's commits exclusive, and a known instance has the next ones looked up. After it, optimism costs one conflict to learn better.</summary>
+    private static readonly TimeSpan s_memory = TimeSpan.FromSeconds(10);
 
     private readonly EngineOptions _options;
     private readonly ICatalog _catalog;
@@ -25,9 +25,12 @@ internal sealed class CommitQueue : IAsyncDisposable
     private readonly ByteBudget _budget;
     private readonly StudyGrains _grains;
 
-    /// <summary>Studies that other nodes write too, and until when that is expected: they are loaded exclusively, because optimism would lose to each of the others in turn.
+    /// <summary>Studies that other nodes write too: they are loaded exclusively, because optimism would lose to each of the others in turn.
     /// Only the one who leads a commit looks at it.</summary>
-    private readonly Dictionary<string, DateTimeOffset> _contended = new(StringComparer.Ordinal);
+    private readonly RecentStudies _contended = new(s_memory);
+
+    /// <summary>Studies that are sent once more: their instances are not expected to be new. Only the one who leads a commit looks at it.</summary>
+    private readonly RecentStudies _resent = new(s_memory);
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool _isLed;
     private bool _isStopping;
@@ -185,14 +188,25 @@ internal sealed class CommitQueue : IAsyncDisposable
                 plan = await PlanAsync(batch);
                 if (plan is null) continue;
                 CatalogChanges changes = plan.Finish();
+                if (changes.IsEmpty && plan.Loaded.AssumedNew.Count > 0)
+                {
+                    // Refused one and all, and no commit to check what that was decided on.
+                    NoteResent(batch);
+                    continue;
+                }
                 isUnsure = true;
                 if (!changes.IsEmpty) await _writer.CommitAsync(changes, CancellationToken.None);
                 await plan.Loaded.DisposeAsync();
             }
+            catch (VersionConflictException conflict) when (conflict.Kind == "instance" && plan is { Loaded.AssumedNew.Count: > 0 })
+            {
+                NoteResent(batch);
+                isUnsure = brokeOff;
+            }
             catch (VersionConflictException)
             {
                 await LetGoAsync(plan);
-                foreach (Item item in batch) _contended[item.Candidate.StudyInstanceUid] = _time.GetUtcNow() + s_contentionMemory;
+                foreach (Item item in batch) _contended.Add(item.Candidate.StudyInstanceUid, _time.GetUtcNow());
                 isUnsure = brokeOff;
                 _metrics.Conflict();
                 Forget(batch);
@@ -240,13 +254,10 @@ internal sealed class CommitQueue : IAsyncDisposable
         if (plan is not null) await plan.Loaded.DisposeAsync();
     }
 
-    /// <summary>Whether another node has lately written one of the batch's studies.</summary>
-    private bool IsContended(List<Item> batch)
+    private void NoteResent(IEnumerable<Item> items)
     {
-        if (_contended.Count == 0) return false;
         DateTimeOffset now = _time.GetUtcNow();
-        foreach ((string study, DateTimeOffset until) in _contended) if (until <= now) _contended.Remove(study);
-        return batch.Any(item => _contended.ContainsKey(item.Candidate.StudyInstanceUid));
+        foreach (Item item in items) _resent.Add(item.Candidate.StudyInstanceUid, now);
     }
 
     private void Complete(List<Item> batch, BatchPlan plan, long started)
@@ -271,7 +282,9 @@ internal sealed class CommitQueue : IAsyncDisposable
         Dictionary<string, StudyGrain> grains = new(StringComparer.Ordinal);
         HashSet<string> studies = new(StringComparer.Ordinal), instances = new(StringComparer.Ordinal);
         HashSet<PatientIdentifier> patients = [];
-        bool isContended = IsContended(batch);
+        DateTimeOffset now = _time.GetUtcNow();
+        bool isContended = batch.Exists(item => _contended.Contains(item.Candidate.StudyInstanceUid, now));
+        bool isResent = batch.Exists(item => item.Candidate.ReleasedFrom is not null || _resent.Contains(item.Candidate.StudyInstanceUid, now));
         foreach (Item item in batch)
         {
             Candidate candidate = item.Candidate;
@@ -292,7 +305,9 @@ internal sealed class CommitQueue : IAsyncDisposable
             SopInstanceUids = instances,
             NewKeys = 8 * batch.Count,
             Exclusive = isContended,
+            ExpectsNew = !isResent,
         }, CancellationToken.None);
+        if (loaded.Instances.Count > 0) NoteResent(batch.Where(i => loaded.Instances.ContainsKey(i.Candidate.SopInstanceUid)));
         ContentCompare compare;
         try
         {

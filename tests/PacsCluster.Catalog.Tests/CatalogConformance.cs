@@ -219,6 +219,28 @@ public abstract partial class CatalogConformance : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_instance_that_was_expected_to_be_new_and_is_not_is_loaded_or_stops_the_commit()
+    {
+        await Archive.StoreAsync(Uids(1));
+        LoadedState state = await Writer.LoadAsync(new LoadRequest { SopInstanceUids = ["1.2.1.1.1", "1.2.9.1.1"], ExpectsNew = true }, Ct);
+        Assert.Equal(state.AssumedNew.Count == 0 ? ["1.2.1.1.1"] : [], state.Instances.Keys);
+        var changes = new CatalogChanges { DecidedOn = state, Outbox = { new OutboxRow { Kind = "k", StudyInstanceUid = "1.2", CreatedAt = Archive.Now } } };
+        if (state.AssumedNew.Count > 0)
+        {
+            Assert.Equal("instance", (await Assert.ThrowsAsync<VersionConflictException>(async () => await Writer.CommitAsync(changes, Ct))).Kind);
+            Assert.Empty(await Catalog.ReadOutboxAsync(0, 10, Ct).ToListAsync(Ct));
+        }
+
+        // What was looked up anyway is never assumed.
+        state = await Writer.LoadAsync(new LoadRequest { StudyInstanceUids = ["1.2.1"], SopInstanceUids = ["1.2.1.1.1"], ExpectsNew = true }, Ct);
+        Assert.Single(state.Instances);
+        Assert.Empty(state.AssumedNew);
+        state = await Writer.LoadAsync(new LoadRequest { SopInstanceUids = ["1.2.9.1.1"], ExpectsNew = true }, Ct);
+        changes = new CatalogChanges { DecidedOn = state, Outbox = { new OutboxRow { Kind = "k", StudyInstanceUid = "1.2", CreatedAt = Archive.Now } } };
+        await Writer.CommitAsync(changes, Ct);
+    }
+
+    [Fact]
     public async Task An_instance_is_replaced_in_one_commit()
     {
         await Archive.StoreAsync(Uids(1));

@@ -150,7 +150,7 @@ public class PostgresCatalogTests(PostgresFixture postgres) : CatalogConformance
         await Archive.StoreAsync(Uids(7, patient: "P7"));
         Assert.False(others.IsCompleted);
         StudyRow study = held.Studies["1.2.1"].Study;
-        await Writer.CommitAsync(new CatalogChanges { Held = held, ChangedStudies = { study with { Status = StudyStatus.Complete } } }, Ct);
+        await Writer.CommitAsync(new CatalogChanges { DecidedOn = held, ChangedStudies = { study with { Status = StudyStatus.Complete } } }, Ct);
         Assert.Equal("study", (await Assert.ThrowsAsync<VersionConflictException>(() => others)).Kind);
         Assert.Equal(StudyStatus.Complete, (await Writer.LoadAsync(new LoadRequest { StudyInstanceUids = ["1.2.1"] }, Ct)).Studies["1.2.1"].Study.Status);
 
@@ -171,7 +171,7 @@ public class PostgresCatalogTests(PostgresFixture postgres) : CatalogConformance
         // Waits for the row as long as LockTimeout and not again: the silent one has lost it by then.
         await new Archive(other).StoreAsync(Uids(1, instance: 2));
 
-        var late = new CatalogChanges { Held = held, ChangedStudies = { held.Studies["1.2.1"].Study with { Status = StudyStatus.Complete } } };
+        var late = new CatalogChanges { DecidedOn = held, ChangedStudies = { held.Studies["1.2.1"].Study with { Status = StudyStatus.Complete } } };
         Assert.Equal("study", (await Assert.ThrowsAsync<VersionConflictException>(() => ((ICatalogWriter)silent).CommitAsync(late, Ct).AsTask())).Kind);
         Assert.Equal(2, (await other.CountAsync(Ct)).Instances);
     }
@@ -183,7 +183,7 @@ public class PostgresCatalogTests(PostgresFixture postgres) : CatalogConformance
         await using LoadedState held = await Writer.LoadAsync(new LoadRequest { StudyInstanceUids = ["1.2.1"], NewKeys = 8, Exclusive = true }, Ct);
         const string end = "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'";
         Assert.Equal(1, await QueryAsync(end));
-        await Writer.CommitAsync(new CatalogChanges { Held = held, ChangedStudies = { held.Studies["1.2.1"].Study with { Status = StudyStatus.Complete } } }, Ct);
+        await Writer.CommitAsync(new CatalogChanges { DecidedOn = held, ChangedStudies = { held.Studies["1.2.1"].Study with { Status = StudyStatus.Complete } } }, Ct);
         Assert.Equal(StudyStatus.Complete, (await Writer.LoadAsync(new LoadRequest { StudyInstanceUids = ["1.2.1"] }, Ct)).Studies["1.2.1"].Study.Status);
     }
 }

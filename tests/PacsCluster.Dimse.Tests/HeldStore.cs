@@ -38,11 +38,12 @@ internal sealed class HeldStore
         }
     }
 
-    /// <summary>The SOP Instance UIDs of the next data sets that are in.</summary>
+    /// <summary>The SOP Instance UIDs of the next data sets that are in, sorted: they run side by side, so which is told of first is chance.</summary>
     public async Task<string[]> TakenAsync(int count)
     {
         string[] uids = new string[count];
         for (int i = 0; i < count; i++) uids[i] = await ReadAsync(_taken);
+        Array.Sort(uids, StringComparer.Ordinal);
         return uids;
     }
 

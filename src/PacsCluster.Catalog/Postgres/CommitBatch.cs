@@ -105,6 +105,7 @@ internal sealed class CommitBatch
         }
         else AddRows(CommitSql.LockStudies, written, static (a, s) => a.Bind(s.Key).Bind(s.Version));
 
+        if (changes.DecidedOn is { AssumedNew.Count: > 0 } state) Add(CommitSql.ExpectNewInstances, Texts(state.AssumedNew));
         AddRows(CommitSql.InsertStudies, changes.NewStudies, static (a, s) => RowFields.BindStudy(a, s));
         AddRows(CommitSql.UpdateStudyStates, [.. changes.ChangedStudies.Where(s => s.Attributes.IsStored)], static (a, s) => BindState(a, s));
         AddRows(CommitSql.UpdateStudies, [.. changes.ChangedStudies.Where(s => !s.Attributes.IsStored)], static (a, s) => RowFields.BindAttributes(BindState(a, s), s.Attributes));
@@ -216,7 +217,7 @@ internal sealed class CommitBatch
             CommitSql.SetConsumers,
             [.. changes.Consumers.GroupBy(c => c.Name, StringComparer.Ordinal).Select(g => g.MaxBy(c => c.Sequence)!)],
             static (a, c) => a.Bind(c.Name).Bind(c.Sequence).Bind(c.UpdatedAt));
-        if (changes.RemovedConsumers.Count > 0) Add(CommitSql.DeleteConsumers, new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text, Value = changes.RemovedConsumers.ToArray() });
+        if (changes.RemovedConsumers.Count > 0) Add(CommitSql.DeleteConsumers, Texts(changes.RemovedConsumers));
         if (changes.TrimOutboxTo > 0) Add(CommitSql.TrimOutbox, Number(changes.TrimOutboxTo));
         foreach ((NodeRow row, DateTimeOffset now) in changes.Nodes.OrderBy(n => n.Row.Name, StringComparer.Ordinal))
         {
@@ -261,6 +262,8 @@ internal sealed class CommitBatch
     private void Add(string sql, params List<NpgsqlParameter> parameters) => _statements.Add((sql, parameters));
 
     private static NpgsqlParameter Uuid(Guid value) => new() { NpgsqlDbType = NpgsqlDbType.Uuid, Value = value };
+
+    private static NpgsqlParameter Texts(IEnumerable<string> values) => new() { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text, Value = values.ToArray() };
 
     private static NpgsqlParameter Text(string value) => new() { NpgsqlDbType = NpgsqlDbType.Text, Value = value };
 

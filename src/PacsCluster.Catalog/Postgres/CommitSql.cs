@@ -21,6 +21,9 @@ internal static class CommitSql
     /// <summary>With the studies of the patients ($3) that are merged into others.</summary>
     public static readonly string LockStudiesAndLosers = Lock("study", "study_key", "study_instance_uid", "NO KEY UPDATE", " OR t.patient_key = ANY($3)");
 
+    /// <summary>After the study's lock, so that of two nodes with one instance the second finds it.</summary>
+    public const string ExpectNewInstances = "SELECT catalog_expect('instance', ARRAY(SELECT i.instance_key FROM instance i WHERE i.sop_instance_uid = ANY($1)))";
+
     public static readonly string InsertPatients = Insert("patient", RowFields.Names(QueryLevel.Patient));
     public static readonly string InsertStudies = Insert("study", RowFields.Names(QueryLevel.Study)) + " ORDER BY study_instance_uid";
     public static readonly string InsertSeries = Insert("series", RowFields.Names(QueryLevel.Series));

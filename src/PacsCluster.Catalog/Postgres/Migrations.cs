@@ -39,7 +39,7 @@ internal static class Migrations
         finally
         {
             // A connection that broke has let go of it already.
-            if (connection.State == System.Data.ConnectionState.Open) await ExecuteAsync(connection, $"SELECT pg_advisory_unlock({LockKey})", CancellationToken.None);
+            if (connection.State == System.Data.ConnectionState.Open) await ExecuteAsync(connection, $"SELECT pg_advisory_unlock({LockKey}); RESET ALL", CancellationToken.None);
         }
     }
 

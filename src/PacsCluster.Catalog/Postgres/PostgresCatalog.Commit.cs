@@ -21,7 +21,7 @@ public sealed partial class PostgresCatalog
         DateTimeOffset now = _time.GetUtcNow();
         bool sweeps = Interlocked.Increment(ref _commits) % CommitsPerSweep == 0;
         CommitBatch batch = CommitBatch.Of(changes, Guid.CreateVersion7(now), sweeps ? Guid.CreateVersion7(now - s_markLife) : null);
-        if (changes.Held?.Hold is Hold hold && await CommitHeldAsync(hold, batch))
+        if (changes.DecidedOn?.Hold is Hold hold && await CommitHeldAsync(hold, batch))
         {
             changes.MarkStored();
             return;

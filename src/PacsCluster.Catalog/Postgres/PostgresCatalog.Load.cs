@@ -38,7 +38,8 @@ public sealed partial class PostgresCatalog
     async ValueTask<LoadedState> ICatalogWriter.LoadAsync(LoadRequest request, CancellationToken ct)
     {
         long firstKey = request.NewKeys > 0 ? await AllocateKeysAsync(request.NewKeys, ct) : 0;
-        if (request.StudyInstanceUids.Count + request.Patients.Count + request.SopInstanceUids.Count == 0) return new LoadedState(firstKey, request.NewKeys);
+        if (request.StudyInstanceUids.Count + request.Patients.Count == 0 && (request.ExpectsNew || request.SopInstanceUids.Count == 0))
+            return new LoadedState(firstKey, request.NewKeys) { AssumedNew = request.SopInstanceUids };
         return await _server.RetryAsync(
             _server.Writers,
             async token =>
@@ -71,7 +72,8 @@ public sealed partial class PostgresCatalog
             Add(HoldPatients, Texts(request.StudyInstanceUids), Texts(request.Patients.Select(p => p.Id)), Texts(request.Patients.Select(p => p.Issuer)));
             Add(HoldStudies, Texts(request.StudyInstanceUids));
         }
-        else Add("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); // one snapshot for all
+        bool sharesSnapshot = !request.Exclusive && request.StudyInstanceUids.Count + request.Patients.Count > 0; // one statement has one anyway
+        if (sharesSnapshot) Add("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
         if (request.StudyInstanceUids.Count > 0)
         {
             NpgsqlParameter uids = Texts(request.StudyInstanceUids);
@@ -84,7 +86,7 @@ public sealed partial class PostgresCatalog
             foreach (string sql in (string[])[OthersOfIdentifiers, s_patientsByIdentifier]) Add(sql, ids, issuers);
         }
         if (request.SopInstanceUids.Count > 0) Add(s_instancesByUid, Texts(request.SopInstanceUids));
-        if (!request.Exclusive) Add("COMMIT");
+        if (sharesSnapshot) Add("COMMIT");
         await batch.PrepareAsync(ct);
         await using NpgsqlDataReader reader = await batch.ExecuteReaderAsync(ct);
         var row = new ReaderRow(reader);

@@ -29,8 +29,9 @@ public sealed partial class PostgresCatalog : ICatalog, ICatalogWriter
         var server = new Server(options, time);
         try
         {
+            // The writers' sessions are set up for looking up rows, not for building indexes.
             await server.RunAsync(
-                server.Writers,
+                server.Readers,
                 async (connection, token) =>
                 {
                     await Migrations.RunAsync(connection, time, token, upTo);

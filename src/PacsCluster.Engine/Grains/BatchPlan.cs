@@ -31,7 +31,7 @@ internal sealed class BatchPlan(LoadedState loaded, IReadOnlyDictionary<string, 
     private readonly Dictionary<long, PatientState> _patientsByKey = [];
 
     /// <summary>The rows; complete after <see cref="Finish"/>.</summary>
-    public CatalogChanges Changes { get; } = new() { Held = loaded };
+    public CatalogChanges Changes { get; } = new() { DecidedOn = loaded };
 
     /// <summary>What it was decided on.</summary>
     public LoadedState Loaded => loaded;
