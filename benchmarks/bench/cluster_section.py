@@ -172,12 +172,12 @@ def rate_row(associations):
 
 
 def measure(bench, system, associations):
-    """2,000 instances of 40 KB of other studies first, as in the section store."""
-    warm_up, warm_count, _ = bench.files("warm-up")
-    folder, count, _ = bench.files("ct")
-    send(bench, system, warm_up, associations)
+    """2,000 instances of 40 KB of other studies first, as in the section store. Each association sends whole studies, as modalities do."""
+    warm_up, warm_count, warm_studies = bench.files("warm-up")
+    folder, count, studies = bench.files("ct-24")
+    send(bench, system, warm_up, associations, run=warm_count // len(warm_studies))
     before = {part: watch.cpu_seconds() for part, watch in system.watches.items()}
-    rate, cpu = send(bench, system, folder, associations)
+    rate, cpu = send(bench, system, folder, associations, run=count // len(studies))
     parts = {part: (watch.cpu_seconds() - before[part]) / count * 1000 for part, watch in system.watches.items()}
     if system.kept() != warm_count + count:
         bench.remark("%s, %s: %d instances in the catalog, expected %d" % (system.name, spelled(associations), system.kept(), warm_count + count))

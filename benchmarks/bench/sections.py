@@ -51,6 +51,7 @@ class Bench:
             "ct": (200 if self.quick else 2000, 2, *ct, 512, 512),
             "ct40k": (200 if self.quick else 2000, 2, *ct, 142, 142),
             "warm-up": (200 if self.quick else 2000, 8, *ct, 142, 142),
+            "ct-24": (240 if self.quick else 2016, 24, *ct, 512, 512),
             "ct40k-250": (50 if self.quick else 250, 1, *ct, 142, 142),
             # 35 frames of 800 x 600 RGB: 50.4 MB.
             "us50m": (8 if self.quick else 24, 8, synthetic.US_MULTIFRAME, "US", 600, 800, 35),
@@ -61,9 +62,9 @@ class Bench:
         return folder, shape[0], synthetic.write_files(folder, *shape)
 
 
-def send(bench, server, folder, associations, no_delay=True):
-    """Instances per second of parallel storescu processes, from the start of the first to the end of the last."""
-    shares = synthetic.shares(folder, os.path.join(bench.work, "shares"), associations)
+def send(bench, server, folder, associations, no_delay=True, run=1):
+    """Instances per second of parallel storescu processes, from the start of the first to the end of the last. Files are dealt out to them `run` in turn."""
+    shares = synthetic.shares(folder, os.path.join(bench.work, "shares"), associations, run)
     kept_before = server.kept() or 0
     count = sum(len(os.listdir(share)) for share in shares)
     environment = {key: value for key, value in os.environ.items() if key != "TCP_NODELAY"}

@@ -123,15 +123,15 @@ def write_files(folder, count, studies, sop_class, modality, rows, columns, fram
         return listing.read().split()
 
 
-def shares(folder, work, parts):
-    """The folder's files dealt out to `parts` folders of hard links: what each of several senders sends."""
+def shares(folder, work, parts, run=1):
+    """The folder's files dealt out to `parts` folders of hard links, `run` in turn: what each of several senders sends."""
     files = sorted(f for f in os.listdir(folder) if f.endswith(".dcm"))
     folders = []
     for part in range(parts):
-        share = os.path.join(work, "%s-%dof%d" % (os.path.basename(folder), part + 1, parts))
+        share = os.path.join(work, "%s-%dof%d-by%d" % (os.path.basename(folder), part + 1, parts, run))
         if not os.path.isdir(share):
             os.makedirs(share)
-            for name in files[part::parts]:
+            for name in (name for at, name in enumerate(files) if at // run % parts == part):
                 os.link(os.path.join(folder, name), os.path.join(share, name))
         folders.append(share)
     return folders

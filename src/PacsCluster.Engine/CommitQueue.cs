@@ -180,7 +180,7 @@ internal sealed class CommitQueue : IAsyncDisposable
         while (batch.Count > 0)
         {
             long started = Stopwatch.GetTimestamp();
-            BatchPlan? plan = null;
+            BatchPlan? plan = null, committed = null;
             try
             {
                 if (isUnsure) await AnswerCommittedAsync(batch);
@@ -197,6 +197,7 @@ internal sealed class CommitQueue : IAsyncDisposable
                 isUnsure = true;
                 if (!changes.IsEmpty) await _writer.CommitAsync(changes, CancellationToken.None);
                 await plan.Loaded.DisposeAsync();
+                committed = plan;
             }
             catch (VersionConflictException conflict) when (conflict.Kind == "instance" && plan is { Loaded.AssumedNew.Count: > 0 })
             {
@@ -243,8 +244,9 @@ internal sealed class CommitQueue : IAsyncDisposable
                 await SplitAsync(batch, fault, brokeOff || (isUnsure && fault is not InvalidDataException));
                 return;
             }
-            Complete(batch, plan, started);
-            foreach (BlobPlace place in plan.DeadBlobs) await _stores.DeleteAsync(place);
+            if (committed is null) continue;
+            Complete(batch, committed, started);
+            foreach (BlobPlace place in committed.DeadBlobs) await _stores.DeleteAsync(place);
             return;
         }
     }

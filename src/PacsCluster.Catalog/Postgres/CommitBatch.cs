@@ -29,7 +29,7 @@ internal sealed class CommitBatch
         batch.AddRejections(changes);
         batch.AddRemovals(changes);
         batch.AddBlobs(changes);
-        batch.AddInstances(changes);
+        batch.AddRewrites(changes);
         batch.AddLists(changes);
         batch.AddWork(changes);
         batch.AddTotals(changes);
@@ -96,21 +96,22 @@ internal sealed class CommitBatch
 
     private void AddStudies(CatalogChanges changes)
     {
-        List<StudyRow> written = [.. changes.ChangedStudies, .. changes.RemovedStudies];
+        List<StudyRow> changed = [.. changes.ChangedStudies.OrderBy(s => s.StudyInstanceUid, StringComparer.Ordinal)];
+        List<StudyRow> written = [.. changed, .. changes.RemovedStudies];
         if (changes.Merges.Count > 0)
-        {
             Add(CommitSql.LockStudiesAndLosers, Numbers(written.Select(s => s.Key)), Numbers(written.Select(s => s.Version)), Numbers(changes.Merges.Select(m => m.Loser.Key)));
-            // One by one: a survivor may be the next one's loser.
-            foreach (PatientMerge merge in changes.Merges) AddRows(CommitSql.Merge, [merge], static (a, m) => a.Bind(m.Loser.Key).Bind(m.Survivor.Key));
-        }
-        else AddRows(CommitSql.LockStudies, written, static (a, s) => a.Bind(s.Key).Bind(s.Version));
+        // One statement that writes them all locks them in order by itself.
+        else if (changes.RemovedStudies.Count > 0 || changed.DistinctBy(s => s.Attributes.IsStored).Count() > 1)
+            AddRows(CommitSql.LockStudies, written, static (a, s) => a.Bind(s.Key).Bind(s.Version));
 
-        if (changes.DecidedOn is { AssumedNew.Count: > 0 } state) Add(CommitSql.ExpectNewInstances, Texts(state.AssumedNew));
+        AddRows(CommitSql.UpdateStudyStates, [.. changed.Where(s => s.Attributes.IsStored)], static (a, s) => BindState(a, s));
+        AddRows(CommitSql.UpdateStudies, [.. changed.Where(s => !s.Attributes.IsStored)], static (a, s) => RowFields.BindAttributes(BindState(a, s), s.Attributes));
+        // Behind the versions looked at, which it moves; one by one: a survivor may be the next one's loser.
+        foreach (PatientMerge merge in changes.Merges) AddRows(CommitSql.Merge, [merge], static (a, m) => a.Bind(m.Loser.Key).Bind(m.Survivor.Key));
         AddRows(CommitSql.InsertStudies, changes.NewStudies, static (a, s) => RowFields.BindStudy(a, s));
-        AddRows(CommitSql.UpdateStudyStates, [.. changes.ChangedStudies.Where(s => s.Attributes.IsStored)], static (a, s) => BindState(a, s));
-        AddRows(CommitSql.UpdateStudies, [.. changes.ChangedStudies.Where(s => !s.Attributes.IsStored)], static (a, s) => RowFields.BindAttributes(BindState(a, s), s.Attributes));
+        if (changes.DecidedOn is { AssumedNew.Count: > 0 } state) Add(CommitSql.ExpectNewInstances, Texts(state.AssumedNew));
 
-        static RowArrays BindState(RowArrays arrays, StudyRow row) => arrays.Bind(row.Key).Bind(row.UpdatedAt).Bind(row.PatientKey).Bind((long)row.Status).Bind(row.SeriesCount)
+        static RowArrays BindState(RowArrays arrays, StudyRow row) => arrays.Bind(row.Key).Bind(row.Version).Bind(row.UpdatedAt).Bind(row.PatientKey).Bind((long)row.Status).Bind(row.SeriesCount)
             .Bind(row.InstanceCount).Bind(string.Join(RowFields.Separator, row.ModalitiesInStudy)).Bind(string.Join(RowFields.Separator, row.SopClassesInStudy));
     }
 
@@ -166,11 +167,10 @@ internal sealed class CommitBatch
 
     private void AddBlobs(CatalogChanges changes)
     {
-        AddRows(CommitSql.InsertBlobs, changes.NewBlobs, static (a, b) => a.Bind(b.Key).Bind(b.Length).Bind(b.Digest).Bind(b.CreatedAt).Bind(b.Original?.Length).BindSome(b.Original?.Sha256 ?? default));
         // In front of the new copies: one that somebody else made meanwhile is a conflict.
         AddRows(CommitSql.SettleCopies, changes.SettledCopies, static (a, c) => a.Bind(c.BlobKey).Bind(c.Store));
+        AddStored(changes);
         AddRows(CommitSql.RetireBlobs, changes.RetiredBlobs, static (a, b) => a.Bind(b.Key).Bind(b.RetiredAt));
-        AddRows(CommitSql.InsertCopies, changes.NewCopies, static (a, c) => a.Bind(c.BlobKey).Bind(c.Store).Bind(c.StoreKey).Bind(c.Tier).Bind(c.VerifiedAt));
         AddRows(CommitSql.InsertWanted, changes.WantedCopies, static (a, c) => a.Bind(c.BlobKey).Bind(c.Store).Bind(c.DueAt));
         AddRows(CommitSql.PostponeCopies, changes.PostponedCopies, static (a, c) => a.Bind(c.BlobKey).Bind(c.Store).Bind(c.DueAt));
         AddRows(
@@ -180,12 +180,24 @@ internal sealed class CommitBatch
         AddRows(CommitSql.UpdateVerified, changes.VerifiedCopies, static (a, c) => a.Bind(c.VerifiedAt).Bind(c.BlobKey).Bind(c.Store));
     }
 
-    private void AddInstances(CatalogChanges changes)
+    private void AddStored(CatalogChanges changes)
     {
-        AddRows(CommitSql.InsertInstances, changes.NewInstances, static (a, i) => RowFields.BindInstance(a, i));
+        (List<BlobRow> blobs, List<BlobCopyRow> copies, List<InstanceRow> instances, List<HeaderRow> headers) = (changes.NewBlobs, changes.NewCopies, changes.NewInstances, changes.NewHeaders);
+        if (blobs.Count + copies.Count + instances.Count + headers.Count == 0) return;
+        Add(
+            CommitSql.InsertStored(blobs.Count > 0, copies.Count > 0, instances.Count > 0, headers.Count > 0),
+            [
+                .. RowArrays.Of(blobs, static (a, b) => a.Bind(b.Key).Bind(b.Length).Bind(b.Digest).Bind(b.CreatedAt).Bind(b.Original?.Length).BindSome(b.Original?.Sha256 ?? default)).Parameters,
+                .. RowArrays.Of(copies, static (a, c) => a.Bind(c.BlobKey).Bind(c.Store).Bind(c.StoreKey).Bind(c.Tier).Bind(c.VerifiedAt)).Parameters,
+                .. RowArrays.Of(instances, static (a, i) => RowFields.BindInstance(a, i)).Parameters,
+                .. RowArrays.Of(headers, static (a, h) => a.Bind(h.InstanceKey).Bind((long)h.Encoding).Bind(h.Bytes).BindSome(h.Frames)).Parameters,
+            ]);
+    }
+
+    private void AddRewrites(CatalogChanges changes)
+    {
         AddRows(CommitSql.RewriteInstances, changes.RewrittenInstances, static (a, i) => RowFields.BindRewritten(a.Bind(i.Row.Key).Bind(i.FromBlobKey), i.Row));
         AddRows(CommitSql.RewriteHeaders, changes.RewrittenInstances, static (a, i) => a.Bind(i.Row.Key).Bind((long)i.Header.Encoding).Bind(i.Header.Bytes).BindSome(i.Header.Frames));
-        AddRows(CommitSql.InsertHeaders, changes.NewHeaders, static (a, h) => a.Bind(h.InstanceKey).Bind((long)h.Encoding).Bind(h.Bytes).BindSome(h.Frames));
         AddRows(
             CommitSql.InsertBlocks,
             changes.MetadataBlocks,

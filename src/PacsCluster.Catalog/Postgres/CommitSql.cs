@@ -27,14 +27,20 @@ internal static class CommitSql
     public static readonly string InsertPatients = Insert("patient", RowFields.Names(QueryLevel.Patient));
     public static readonly string InsertStudies = Insert("study", RowFields.Names(QueryLevel.Study)) + " ORDER BY study_instance_uid";
     public static readonly string InsertSeries = Insert("series", RowFields.Names(QueryLevel.Series));
-    public static readonly string InsertInstances = Insert("instance", RowFields.Names(QueryLevel.Image));
+
+    private static readonly (string Table, string[] Columns)[] s_stored =
+    [
+        ("blob", ["blob_key", "length", "sha256", "created_at", "original_length", "original_sha256"]),
+        ("blob_copy", ["blob_key", "store", "store_key", "tier", "verified_at"]),
+        ("instance", [.. RowFields.Names(QueryLevel.Image)]),
+        ("header", ["instance_key", "encoding", "bytes", "frames"]),
+    ];
+
+    private static readonly string[] s_insertStored = [.. Enumerable.Range(0, 1 << s_stored.Length).Select(which => InsertAll(s_stored.Where((_, i) => (which & (1 << i)) != 0)))];
 
     // Whoever adds the same two patients waits for us at the first, not at the second.
     public static readonly string InsertIdentifiers = Insert("patient_identifier", ["patient_id", "issuer", "patient_key", "is_primary"]) + " ORDER BY patient_id, issuer, is_primary";
-    public static readonly string InsertBlobs = Insert("blob", ["blob_key", "length", "sha256", "created_at", "original_length", "original_sha256"]);
-    public static readonly string InsertCopies = Insert("blob_copy", ["blob_key", "store", "store_key", "tier", "verified_at"]);
     public const string RetireBlobs = "UPDATE blob t SET retired_at = w.retired_at FROM unnest($1, $2) AS w(blob_key, retired_at) WHERE t.blob_key = w.blob_key";
-    public static readonly string InsertHeaders = Insert("header", ["instance_key", "encoding", "bytes", "frames"]);
     public static readonly string InsertConflicts = Insert("conflict", ListFields.ConflictColumns.Split(", "));
     public static readonly string InsertQuarantine = Insert(
         "quarantine",
@@ -46,8 +52,10 @@ internal static class CommitSql
 
     public static readonly string UpdatePatientStates = Update("patient", "patient_key", "version = t.version + 1, ", s_patientState);
     public static readonly string UpdatePatients = Update("patient", "patient_key", "version = t.version + 1, ", [.. s_patientState, .. RowFields.AttributeNames(QueryLevel.Patient)]);
-    public static readonly string UpdateStudyStates = Update("study", "study_key", "version = t.version + 1, ", s_studyState);
-    public static readonly string UpdateStudies = Update("study", "study_key", "version = t.version + 1, ", [.. s_studyState, .. RowFields.AttributeNames(QueryLevel.Study)]);
+
+    /// <summary>Each must have the version read, which comes behind the key. The rows are locked in the order of the arrays: they drive, and the study's key is looked up for each.</summary>
+    public static readonly string UpdateStudyStates = UpdateVersion("study", "study_key", s_studyState);
+    public static readonly string UpdateStudies = UpdateVersion("study", "study_key", [.. s_studyState, .. RowFields.AttributeNames(QueryLevel.Study)]);
     public static readonly string UpdateSeriesStates = Expect("series", Update("series", "series_key", "", s_seriesState) + " RETURNING t.series_key AS key");
     public static readonly string UpdateSeries = Expect("series", Update("series", "series_key", "", [.. s_seriesState, .. RowFields.AttributeNames(QueryLevel.Series)]) + " RETURNING t.series_key AS key");
     public static readonly string InsertWanted = Insert("wanted_copy", ["blob_key", "store", "due_at"]);
@@ -151,6 +159,11 @@ internal static class CommitSql
         + "SELECT taken.before + w.n, w.kind, w.study, w.series, w.sop, w.payload, w.at "
         + "FROM taken, unnest($2, $3, $4, $5, $6, $7) WITH ORDINALITY AS w(kind, study, series, sop, payload, at, n)";
 
+    /// <summary>What storing writes anew, each as an array for each column, behind one another: those of blobs, copies, instances and headers of which there are some. One statement
+    /// instead of four, since a statement for one row costs more than the row; foreign keys are looked at when it ends.</summary>
+    public static string InsertStored(bool blobs, bool copies, bool instances, bool headers) =>
+        s_insertStored[(blobs ? 1 : 0) | (copies ? 2 : 0) | (instances ? 4 : 0) | (headers ? 8 : 0)];
+
     /// <summary>Moves instances to the rejected ones: $1 says which, $2 is the deletion, $3 the Study Instance UID, $4 how many they must be.</summary>
     public static string Reject(string which) => "WITH moved AS (INSERT INTO rejected (rejected_key, rejection_key, study_instance_uid, series_instance_uid, sop_instance_uid, sop_class_uid, "
         + "transfer_syntax_uid, blob_key, blob_offset, length, received_at, source) SELECT i.instance_key, $2, $3, r.series_instance_uid, i.sop_instance_uid, i.sop_class_uid, "
@@ -166,15 +179,37 @@ internal static class CommitSql
         $"WITH locked AS MATERIALIZED (SELECT t.{key} AS key, t.version FROM {table} t WHERE t.{key} = ANY($1){more} ORDER BY t.{order} FOR {strength}) "
         + $"SELECT catalog_expect('{table}', ARRAY(SELECT w.key FROM unnest($1, $2) AS w(key, version) WHERE NOT EXISTS (SELECT 1 FROM locked l WHERE l.key = w.key AND l.version = w.version)))";
 
-    private static string Insert(string table, IEnumerable<string> columns)
+    private static string Insert(string table, IEnumerable<string> columns, int first = 1)
     {
-        string[] names = [.. columns];
-        return $"INSERT INTO {table} ({string.Join(", ", names)}) SELECT * FROM unnest({Numbered(names.Length)}) AS w({string.Join(", ", names)})";
+        string names = string.Join(", ", columns);
+        return $"INSERT INTO {table} ({names}) SELECT * FROM unnest({Numbered(columns.Count(), first)}) AS w({names})";
+    }
+
+    private static string InsertAll(IEnumerable<(string Table, string[] Columns)> tables)
+    {
+        List<string> inserts = [];
+        int first = 1;
+        foreach ((string table, string[] columns) in tables)
+        {
+            inserts.Add(Insert(table, columns, first));
+            first += columns.Length;
+        }
+        return inserts.Count switch
+        {
+            0 => "",
+            1 => inserts[0],
+            _ => $"WITH {string.Join(", ", inserts[..^1].Select((sql, i) => $"insert{i} AS ({sql})"))} {inserts[^1]}",
+        };
     }
 
     /// <summary>The first array holds the keys, the others the columns in order.</summary>
     private static string Update(string table, string key, string more, string[] columns) =>
         $"UPDATE {table} t SET {more}{string.Join(", ", columns.Select(c => $"{c} = w.{c}"))} FROM unnest({Numbered(columns.Length + 1)}) AS w(w_key, {string.Join(", ", columns)}) WHERE t.{key} = w.w_key";
+
+    private static string UpdateVersion(string table, string key, string[] columns) => Expect(
+        table,
+        $"UPDATE {table} t SET version = t.version + 1, {string.Join(", ", columns.Select(c => $"{c} = w.{c}"))} FROM unnest({Numbered(columns.Length + 2)}) "
+        + $"AS w(w_key, w_version, {string.Join(", ", columns)}) WHERE t.{key} = w.w_key AND t.version = w.w_version RETURNING t.{key} AS key");
 
     private static string Delete(string table) => Expect(table, $"DELETE FROM {table} WHERE {table}_key = ANY($1) RETURNING {table}_key AS key");
 
@@ -182,5 +217,5 @@ internal static class CommitSql
     private static string Expect(string kind, string statement) =>
         $"WITH done AS ({statement}) SELECT catalog_expect('{kind}', ARRAY(SELECT x FROM unnest($1) AS x EXCEPT SELECT key FROM done))";
 
-    private static string Numbered(int count) => string.Join(", ", Enumerable.Range(1, count).Select(i => $"${i}"));
+    private static string Numbered(int count, int first = 1) => string.Join(", ", Enumerable.Range(first, count).Select(i => $"${i}"));
 }
