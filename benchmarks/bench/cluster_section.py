@@ -1,5 +1,7 @@
 """C-STORE on PostgreSQL: a node of ours, three of them on one catalog and one folder of blobs, and a node with its blobs in Azurite, beside Orthanc with its PostgreSQL plugin.
 Each has a PostgreSQL of its own with the defaults of initdb, so that a commit is on disk when it is answered."""
+import concurrent.futures
+import http.client
 import os
 import shutil
 import statistics
@@ -11,7 +13,7 @@ import types
 import servers
 from postgres import Postgres
 from product import ROOT
-from sections import say, send
+from sections import say, send, settle
 
 sys.path.append(os.path.join(ROOT, "cluster", "harness"))
 import blobstore
@@ -118,45 +120,81 @@ class ThreeNodes(OneNode):
     nodes_count = 3
 
 
+class Azurite:
+    """Started by `start`; `store` knows how to speak to it."""
+
+    def __init__(self, work):
+        self.process = None
+        self.folder = os.path.join(work, "data-azurite-%d" % time.monotonic_ns())
+
+    def start(self):
+        os.makedirs(self.folder)
+        self.settings = settings = types.SimpleNamespace(blobs="azure", azurite=servers.free_port(), path=lambda *parts: os.path.join(self.folder, *parts))
+        self.store = blobstore.BlobStore(settings, types.SimpleNamespace(start=self.start_azurite, wait_until=self.wait_until))
+        self.store.start(say)
+
+    def start_azurite(self, name, command):
+        self.process = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.watch = servers.Watch(self.process.pid, memory=False)
+        self.watch.start()
+
+    def wait_until(self, name, is_so, seconds, otherwise):
+        limit = time.monotonic() + seconds
+        while not is_so():
+            if self.process.poll() is not None or time.monotonic() > limit:
+                raise SystemExit("%s: %s" % (name, otherwise))
+            time.sleep(0.02)
+
+    def stop(self):
+        if self.process is not None:
+            self.watch.ended.set()
+            self.process.terminate()
+            self.process.wait()
+        servers.Server.leftover.append(self.folder)
+
+    def put(self, connections, count, size):
+        """Blobs a second and seconds of processor time a blob, of a client that does nothing but put blobs of random bytes."""
+        data = os.urandom(size)
+
+        def work(number):
+            connection = http.client.HTTPConnection("127.0.0.1", self.settings.azurite)
+            for at in range(number, count, connections):
+                path, headers = blobstore.signed("PUT", "%s/%d" % (blobstore.CONTAINER, at), size, "BlockBlob")
+                connection.request("PUT", path, body=data, headers=headers)
+                answer = connection.getresponse()
+                if answer.status != 201:
+                    raise SystemExit("Azurite: %d %s" % (answer.status, answer.read(1000)))
+                answer.read()
+            connection.close()
+
+        cpu, started = self.watch.cpu_seconds(), time.monotonic()
+        with concurrent.futures.ThreadPoolExecutor(connections) as pool:
+            list(pool.map(work, range(connections)))
+        return count / (time.monotonic() - started), (self.watch.cpu_seconds() - cpu) / count
+
+
 class OneNodeAzurite(OneNode):
     name = "PacsCluster, PostgreSQL + Azurite"
     counts = (8,)
 
     def __init__(self, work):
         super().__init__(work)
-        self.azurite = None
-        self.folder = os.path.join(work, "data-azurite-%d" % time.monotonic_ns())
+        self.azurite = Azurite(work)
 
     def start(self):
-        os.makedirs(self.folder)
-        settings = types.SimpleNamespace(blobs="azure", azurite=servers.free_port(), path=lambda *parts: os.path.join(self.folder, *parts))
-        self.store = blobstore.BlobStore(settings, types.SimpleNamespace(start=self.start_azurite, wait_until=self.wait_until))
-        self.store.start(say)
+        self.azurite.start()
+        self.watches["Azurite"] = self.azurite.watch
         super().start()
-
-    def start_azurite(self, name, command):
-        self.azurite = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.watches["Azurite"] = servers.Watch(self.azurite.pid, memory=False)
-        self.watches["Azurite"].start()
-
-    def wait_until(self, name, is_so, seconds, otherwise):
-        limit = time.monotonic() + seconds
-        while not is_so():
-            if self.azurite.poll() is not None or time.monotonic() > limit:
-                raise SystemExit("%s: %s" % (name, otherwise))
-            time.sleep(0.02)
 
     def stop(self):
         super().stop()
-        if self.azurite is not None:
-            self.azurite.terminate()
-            self.azurite.wait()
-        servers.Server.leftover.append(self.folder)
+        self.azurite.stop()
 
     def blobs(self, folder):
-        return self.store.options(None, {})
+        return self.azurite.store.options(None, {})
 
 
+AZURITE = "Azurite alone"
 SYSTEMS = (OrthancOnPostgres, OneNode, ThreeNodes, OneNodeAzurite)
 
 # What is divided by what, the numbers of associations, and what it is to reach.
@@ -172,10 +210,11 @@ def rate_row(associations):
 
 
 def measure(bench, system, associations):
-    """2,000 instances of 40 KB of other studies first, as in the section store. Each association sends whole studies, as modalities do."""
-    warm_up, warm_count, warm_studies = bench.files("warm-up")
+    """6,000 instances of 40 KB of other studies first, 2,000 for each of three nodes. Each association sends whole studies, as modalities do."""
+    warm_up, warm_count, warm_studies = bench.files("warm-up-24")
     folder, count, studies = bench.files("ct-24")
     send(bench, system, warm_up, associations, run=warm_count // len(warm_studies))
+    settle(system)
     before = {part: watch.cpu_seconds() for part, watch in system.watches.items()}
     rate, cpu = send(bench, system, folder, associations, run=count // len(studies))
     parts = {part: (watch.cpu_seconds() - before[part]) / count * 1000 for part, watch in system.watches.items()}
@@ -187,6 +226,20 @@ def measure(bench, system, associations):
         bench.add("of it %s, %s, ms" % (part, spelled(associations)), system.name, value)
     say("%-36s %s: %.1f (%.2f ms CPU; %s)" % (
         system.name, spelled(associations), rate, cpu * 1000, ", ".join("of it %s %.2f" % (part, value) for part, value in parts.items())))
+
+
+def measure_azurite(bench, associations):
+    """What Azurite can take when nothing else wants the processors: one process in JavaScript, so one of them."""
+    azurite = Azurite(bench.work)
+    try:
+        azurite.start()
+        azurite.put(associations, 400, 526000)
+        rate, cpu = azurite.put(associations, 1000, 526000)
+        bench.add("Azurite alone, %d connections that put blobs of 0.5 MB, blobs/s" % associations, AZURITE, rate)
+        bench.add("CPU of Azurite per blob, ms", AZURITE, cpu * 1000)
+        say("%-36s %d connections: %.1f (%.2f ms CPU)" % (AZURITE, associations, rate, cpu * 1000))
+    finally:
+        azurite.stop()
 
 
 def ratios(bench):
@@ -216,6 +269,8 @@ def cluster(bench):
         for associations in sorted({count for system in wanted for count in system.counts}):
             for system_class in wanted:
                 if associations in system_class.counts:
+                    if system_class is OneNodeAzurite:
+                        measure_azurite(bench, associations)
                     with system_class(bench.work) as system:
                         version = version or system.postgres.sql("postgres", "SHOW server_version")[0][0]
                         measure(bench, system, associations)

@@ -21,13 +21,15 @@ def free_port():
 
 
 class Watch(threading.Thread):
-    """CPU seconds and peak memory of a process with its children, sampled every 20 ms (children of dcmqrscp and storescp live per association).
+    """CPU seconds and peak memory of a process with its children, sampled every `interval` seconds: often where children live per association, seldom elsewhere, since
+    looking for them costs processor time that is the servers'.
     With children, pages that several of them map (programs, libraries, what a fork shares) count once: proportional set sizes, sampled every 100 ms because
     the kernel walks page tables for them; none of it without `memory`."""
 
-    def __init__(self, pid, memory=True):
+    def __init__(self, pid, memory=True, interval=0.25):
         super().__init__(daemon=True)
         self.pid = pid
+        self.interval = interval
         self.memory = memory
         self.cpu_by_pid = {}
         self.peak_bytes = 0
@@ -80,7 +82,7 @@ class Watch(threading.Thread):
         return found
 
     def run(self):
-        while not self.ended.wait(0.02):
+        while not self.ended.wait(self.interval):
             self.sample()
 
     def cpu_seconds(self):
@@ -105,6 +107,7 @@ class Server:
     name = ""
     indexed = True
     title = ""
+    sampled_every = 0.1
 
     def __init__(self, work, no_delay=True):
         self.folder = os.path.join(work, "data-%s-%d" % (self.name.split()[0], time.monotonic_ns()))
@@ -147,7 +150,7 @@ class Server:
                     raise SystemExit("%s does not answer C-ECHO: see %s" % (self.name, self.log.name))
                 time.sleep(0.005)
         self.start_seconds = time.monotonic() - started
-        self.watch = Watch(self.process.pid)
+        self.watch = Watch(self.process.pid, interval=self.sampled_every)
         self.watch.start()
         return self
 
@@ -239,6 +242,7 @@ class OrthancPostgres(Orthanc):
 class Dcmqrscp(Server):
     name = "dcmqrscp"
     title = "DCMQR"
+    sampled_every = 0.02
 
     def command(self):
         os.makedirs(self.folder + "/store", exist_ok=True)
@@ -256,6 +260,7 @@ class Storescp(Server):
     name = "storescp"
     title = "STORESCP"
     indexed = False
+    sampled_every = 0.02
 
     def command(self):
         os.makedirs(self.folder + "/store", exist_ok=True)
@@ -266,6 +271,7 @@ class StorescpIgnore(Server):
     name = "storescp --ignore"
     title = "STORESCP"
     indexed = False
+    sampled_every = 0.02
 
     def command(self):
         return ["storescp", "--fork", "--ignore", str(self.port)]

@@ -20,6 +20,16 @@ PACKAGE = os.path.join(ROOT, "tests", "PacsCluster.Blobs.Tests", "node")
 PROGRAM = os.path.join(PACKAGE, "node_modules", "azurite", "dist", "src", "blob", "main.js")
 
 
+def signed(method, name, length=0, blob_type=None, **query):
+    """Path and headers of a request without Content-Type, authorized by Shared Key."""
+    path = "/%s/%s" % (ACCOUNT, name)
+    headers = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": VERSION, **({"x-ms-blob-type": blob_type} if blob_type else {})}
+    lines = [method, "", "", str(length or "")] + [""] * 8 + ["%s:%s" % pair for pair in sorted(headers.items())] + ["/%s%s" % (ACCOUNT, path)] + ["%s:%s" % pair for pair in sorted(query.items())]
+    signature = base64.b64encode(hmac.new(base64.b64decode(KEY), "\n".join(lines).encode(), hashlib.sha256).digest()).decode()
+    headers["Authorization"] = "SharedKey %s:%s" % (ACCOUNT, signature)
+    return path + ("?" + "&".join("%s=%s" % pair for pair in query.items()) if query else ""), headers
+
+
 class BlobStore:
     def __init__(self, settings, processes):
         self.settings = settings
@@ -41,12 +51,8 @@ class BlobStore:
 
     def make_container(self):
         """Put Container, authorized by Shared Key; true when it is there."""
-        path = "/%s/%s" % (ACCOUNT, CONTAINER)
-        date = formatdate(usegmt=True)
-        signed = "PUT" + "\n" * 12 + "x-ms-date:%s\nx-ms-version:%s\n/%s%s\nrestype:container" % (date, VERSION, ACCOUNT, path)
-        signature = base64.b64encode(hmac.new(base64.b64decode(KEY), signed.encode(), hashlib.sha256).digest()).decode()
-        request = urllib.request.Request("http://127.0.0.1:%d%s?restype=container" % (self.settings.azurite, path), method="PUT", data=b"", headers={
-            "x-ms-date": date, "x-ms-version": VERSION, "Authorization": "SharedKey %s:%s" % (ACCOUNT, signature), "Content-Type": "", "Content-Length": "0"})
+        path, headers = signed("PUT", CONTAINER, restype="container")
+        request = urllib.request.Request("http://127.0.0.1:%d%s" % (self.settings.azurite, path), method="PUT", data=b"", headers={**headers, "Content-Type": "", "Content-Length": "0"})
         try:
             with urllib.request.urlopen(request, timeout=5) as answer:
                 return answer.status == 201

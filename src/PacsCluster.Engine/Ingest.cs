@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using PacsCluster.Blobs;
-using PacsCluster.Catalog;
 using PacsCluster.Dicom;
 
 namespace PacsCluster.Engine;
@@ -100,11 +99,7 @@ public sealed class Ingest
         {
             decision = new Decision(Refused(origin, StoreOutcomeKind.OutOfResources, "the archive is stopping", null), BlobFate.Delete);
         }
-        if (decision.Fate == BlobFate.Delete)
-        {
-            await _stores.DeleteAsync(candidate.Place);
-            foreach (BlobPlace copy in candidate.MoreCopies) await _stores.DeleteAsync(copy);
-        }
+        if (decision.Fate == BlobFate.Delete) await _stores.DeleteAsync(candidate.Place, candidate.MoreCopies);
         return policy.AnswerWarnings || decision.Outcome.Warning == StoreWarning.None ? decision.Outcome : decision.Outcome with { Warning = StoreWarning.None };
     }
 

@@ -64,7 +64,7 @@ internal sealed class InstanceCompressor(EngineOptions options, BlobStores store
         {
             if (!isGood)
             {
-                foreach (BlobPlace copy in blob.MoreCopies.Prepend(blob.Place)) await stores.DeleteAsync(copy);
+                await stores.DeleteAsync(blob.Place, blob.MoreCopies);
             }
         }
     }

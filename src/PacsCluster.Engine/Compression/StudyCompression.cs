@@ -185,7 +185,7 @@ internal sealed class StudyCompression
         {
             if (!isSwapped && isKnown)
             {
-                foreach (BlobPlace copy in candidate.MoreCopies.Prepend(candidate.Place)) await _stores.DeleteAsync(copy);
+                await _stores.DeleteAsync(candidate.Place, candidate.MoreCopies);
             }
         }
     }

@@ -85,6 +85,13 @@ internal sealed class BlobStores
         }
     }
 
+    /// <summary>As the other, all copies of a blob.</summary>
+    public async Task DeleteAsync(BlobPlace place, IReadOnlyList<BlobPlace> more)
+    {
+        await DeleteAsync(place);
+        foreach (BlobPlace copy in more) await DeleteAsync(copy);
+    }
+
     private CopyPlan PlanOf(StorePolicy policy, IBlobStore first) => new(policy.Copies.Count == 0 ? [first] : [.. policy.Copies.Select(name => _byName[name])], policy.LaterCopies);
 
     private IBlobStore Get(BlobPlace place) => Find(place.Store) ?? throw (place.Store.Length == 0 ? new BlobNotFoundException("any", "(no copy)") : Unknown(place.Store));
