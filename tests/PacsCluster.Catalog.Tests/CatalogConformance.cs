@@ -218,6 +218,31 @@ public abstract partial class CatalogConformance : IAsyncLifetime
         Assert.Equal(2, (await Catalog.CountAsync(Ct)).Instances);
     }
 
+    [Theory]
+    [InlineData(3)]
+    [InlineData(40)]
+    public async Task Instances_of_one_commit_keep_what_is_theirs(int count)
+    {
+        var changes = new CatalogChanges();
+        List<InstanceRow> stored = [];
+        // Some have an Instance Number and Image Comments, some have not.
+        for (int i = 1; i <= count; i++)
+        {
+            (uint, string)[] some = i % 3 == 0 ? [] : [(0x0020_0013, $"{i}"), (0x0020_4000, $"comment {i}")];
+            stored.Add((await Archive.AddAsync(changes, Archive.Header([.. Uids(i, patient: $"P{i}"), .. some]))).Instance);
+        }
+        await Archive.CommitAsync(changes);
+        LoadedState state = await Writer.LoadAsync(new LoadRequest { SopInstanceUids = [.. stored.Select(i => i.SopInstanceUid)] }, Ct);
+        foreach ((InstanceRow instance, int i) in stored.Select((row, at) => (row, at + 1)))
+        {
+            StoredInstance one = Assert.Single(state.Instances[$"1.2.{i}.1.1"]);
+            Assert.Equal(($"1.2.{i}", instance.Key, Archive.StoreKey(instance.BlobKey)), (one.Location.StudyInstanceUid, one.Instance.Key, one.Location.StoreKey));
+            Assert.Equal(i % 3 == 0 ? null : $"comment {i}", one.Instance.Attributes[new Tag(0x0020_4000)]);
+            Assert.Equal(i % 3 == 0 ? null : $"{i}", one.Instance.Attributes[new Tag(0x0020_0013)]);
+        }
+        Assert.Equal(count, (await Catalog.CountAsync(Ct)).Instances);
+    }
+
     [Fact]
     public async Task An_instance_that_was_expected_to_be_new_and_is_not_is_loaded_or_stops_the_commit()
     {

@@ -185,7 +185,7 @@ internal sealed class CommitBatch
         (List<BlobRow> blobs, List<BlobCopyRow> copies, List<InstanceRow> instances, List<HeaderRow> headers) = (changes.NewBlobs, changes.NewCopies, changes.NewInstances, changes.NewHeaders);
         if (blobs.Count + copies.Count + instances.Count + headers.Count == 0) return;
         Add(
-            CommitSql.InsertStored(blobs.Count > 0, copies.Count > 0, instances.Count > 0, headers.Count > 0),
+            CommitSql.InsertStored(blobs.Count, copies.Count, instances.Count, headers.Count),
             [
                 .. RowArrays.Of(blobs, static (a, b) => a.Bind(b.Key).Bind(b.Length).Bind(b.Digest).Bind(b.CreatedAt).Bind(b.Original?.Length).BindSome(b.Original?.Sha256 ?? default)).Parameters,
                 .. RowArrays.Of(copies, static (a, c) => a.Bind(c.BlobKey).Bind(c.Store).Bind(c.StoreKey).Bind(c.Tier).Bind(c.VerifiedAt)).Parameters,
