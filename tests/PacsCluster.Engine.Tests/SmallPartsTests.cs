@@ -26,6 +26,25 @@ public sealed class SmallPartsTests
     public void C_35_PaddingIsTakenOff(string? uid, string? trimmed) => Assert.Equal(trimmed, UidCheck.Trim(uid));
 
     [Fact]
+    public void StudiesAreRememberedFromWhenTheyWereNoticedLast()
+    {
+        DateTimeOffset start = new(2026, 11, 22, 12, 0, 0, TimeSpan.Zero);
+        var recent = new RecentStudies(TimeSpan.FromSeconds(10));
+        recent.Add("1.1", start);
+        recent.Add("1.2", start.AddSeconds(3));
+        recent.Add("1.1", start.AddSeconds(6));
+        Assert.True(recent.Contains("1.1", start.AddSeconds(12)));
+        Assert.True(recent.Contains("1.2", start.AddSeconds(12)));
+        Assert.False(recent.Contains("1.2", start.AddSeconds(13)));
+        Assert.True(recent.Contains("1.1", start.AddSeconds(15)));
+        Assert.False(recent.Contains("1.1", start.AddSeconds(16)));
+        // A clock that was set back, and forth again.
+        foreach (int second in (int[])[30, 25, 30]) recent.Add("1.1", start.AddSeconds(second));
+        Assert.True(recent.Contains("1.1", start.AddSeconds(39)));
+        Assert.False(recent.Contains("1.1", start.AddSeconds(40)));
+    }
+
+    [Fact]
     public void FramesAndBulkValuesArePackedAndUnpacked()
     {
         FrameLocation[] frames = [new(100, 5000, 1), new(5108, 7, 1), new(20, 1L << 40, 3), new(1L << 41, 0, 0)];
