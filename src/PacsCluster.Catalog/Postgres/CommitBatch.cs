@@ -1,5 +1,5 @@
 using Npgsql;
-using NpgsqlTypes;
+using static PacsCluster.Catalog.Postgres.Parameters;
 
 namespace PacsCluster.Catalog.Postgres;
 
@@ -272,14 +272,4 @@ internal sealed class CommitBatch
     }
 
     private void Add(string sql, params List<NpgsqlParameter> parameters) => _statements.Add((sql, parameters));
-
-    private static NpgsqlParameter Uuid(Guid value) => new() { NpgsqlDbType = NpgsqlDbType.Uuid, Value = value };
-
-    private static NpgsqlParameter Texts(IEnumerable<string> values) => new() { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text, Value = values.ToArray() };
-
-    private static NpgsqlParameter Text(string value) => new() { NpgsqlDbType = NpgsqlDbType.Text, Value = value };
-
-    private static NpgsqlParameter Number(long value) => new() { NpgsqlDbType = NpgsqlDbType.Bigint, Value = value };
-
-    private static NpgsqlParameter Numbers(IEnumerable<long> values) => new() { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bigint, Value = values.ToArray() };
 }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using static PacsCluster.Catalog.Postgres.Parameters;
 
 namespace PacsCluster.Catalog;
 

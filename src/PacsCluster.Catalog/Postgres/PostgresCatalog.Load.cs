@@ -1,5 +1,6 @@
 using Npgsql;
 using PacsCluster.Catalog.Postgres;
+using static PacsCluster.Catalog.Postgres.Parameters;
 
 namespace PacsCluster.Catalog;
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Npgsql;
+using static PacsCluster.Catalog.Postgres.Parameters;
 
 namespace PacsCluster.Catalog;
 

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Npgsql;
 using PacsCluster.Catalog.Postgres;
+using static PacsCluster.Catalog.Postgres.Parameters;
 
 namespace PacsCluster.Catalog;
 

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Npgsql;
 using NpgsqlTypes;
+using static PacsCluster.Catalog.Postgres.Parameters;
 
 namespace PacsCluster.Catalog;
 

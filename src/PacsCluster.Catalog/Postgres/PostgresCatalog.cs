@@ -1,5 +1,4 @@
 using Npgsql;
-using NpgsqlTypes;
 using PacsCluster.Catalog.Postgres;
 
 namespace PacsCluster.Catalog;
@@ -83,12 +82,4 @@ public sealed partial class PostgresCatalog : ICatalog, ICatalogWriter
             lock (_keyLock) (_nextKey, _endKey) = (first, first + KeyBlock);
         }
     }
-
-    private static NpgsqlParameter Number(long value) => new() { NpgsqlDbType = NpgsqlDbType.Bigint, Value = value };
-
-    private static NpgsqlParameter Numbers(IEnumerable<long> values) => new() { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bigint, Value = values.ToArray() };
-
-    private static NpgsqlParameter Text(string value) => new() { NpgsqlDbType = NpgsqlDbType.Text, Value = value };
-
-    private static NpgsqlParameter Texts(IEnumerable<string?> values) => new() { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text, Value = values.ToArray() };
 }
