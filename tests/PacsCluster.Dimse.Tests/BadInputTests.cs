@@ -253,9 +253,7 @@ public sealed class BadInputTests
         Task stopping = server.StopAsync(TimeSpan.FromSeconds(20));
         finish.SetResult();
         Assert.Equal(DimseStatus.Success, (await peer.ReadResponseAsync()).Status);
-        Assert.Equal(PduType.ReleaseRequest, (await peer.ReadPduAsync()).Header.Type);
-        await peer.SendAsync(PduEncoder.EncodeReleaseResponse());
-        peer.ShutdownSend();
+        await peer.AnswerReleaseAsync();
         await stopping;
         await server.DisposeAsync();
     }

@@ -129,6 +129,14 @@ internal sealed class RawPeer(Socket socket) : IDisposable
         Assert.Equal(0, await socket.ReceiveAsync(new byte[1], limit.Token));
     }
 
+    /// <summary>The next PDU is the server's A-RELEASE-RQ; agrees, and closes this side.</summary>
+    public async Task AnswerReleaseAsync()
+    {
+        Assert.Equal(PduType.ReleaseRequest, (await ReadPduAsync()).Header.Type);
+        await SendAsync(PduEncoder.EncodeReleaseResponse());
+        ShutdownSend();
+    }
+
     public void ShutdownSend() => socket.Shutdown(SocketShutdown.Send);
 
     public void Dispose() => socket.Dispose();

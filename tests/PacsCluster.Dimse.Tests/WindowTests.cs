@@ -253,9 +253,7 @@ public sealed class WindowTests
             store.Finish($"1.{i}");
             Assert.Equal((ushort)i, (await peer.ReadResponseAsync()).MessageIdBeingRespondedTo);
         }
-        Assert.Equal(PduType.ReleaseRequest, (await peer.ReadPduAsync()).Header.Type);
-        await peer.SendAsync(PduEncoder.EncodeReleaseResponse());
-        peer.ShutdownSend();
+        await peer.AnswerReleaseAsync();
         await stopping;
         await server.DisposeAsync();
     }
