@@ -13,6 +13,7 @@ internal static partial class Durable
     private const int FALLOC_FL_PUNCH_HOLE = 2;
     private const int ENOSPC = 28;
     private const int EDQUOT = 122;
+    private const int EFBIG = 27;
 
     /// <summary>No space, or over quota.</summary>
     public static bool IsFull(Exception e) => e is IOException && (e.HResult is ENOSPC or EDQUOT || e.HResult == unchecked((int)0x80070070));
@@ -40,6 +41,22 @@ internal static partial class Durable
     {
         if (!OperatingSystem.IsLinux()) RandomAccess.FlushToDisk(file);
         else if (DataSync(file) != 0) throw LastError();
+    }
+
+    /// <summary>Has the file system set room aside, so that writing there needs no more of its journal than a mark. The file is as long then; what was not written reads as zeros.</summary>
+    /// <param name="file">Open for writing.</param>
+    /// <param name="from">Up to here it has room.</param>
+    /// <param name="to">Up to here it needs some.</param>
+    /// <param name="atOnce">Bytes that are asked for; less only when there is no more.</param>
+    /// <returns>Up to where it has room now; <see cref="long.MaxValue"/> where the file system does not know of such things.</returns>
+    /// <exception cref="IOException">No room for what is needed.</exception>
+    public static long Allocate(SafeFileHandle file, long from, long to, long atOnce)
+    {
+        if (!OperatingSystem.IsLinux()) return long.MaxValue;
+        long wanted = Math.Max(to - from, atOnce);
+        if (Allocate(file, 0, from, wanted) == 0) return from + wanted;
+        if (wanted > to - from && Allocate(file, 0, from, to - from) == 0) return to;
+        return Marshal.GetLastPInvokeError() is ENOSPC or EDQUOT or EFBIG ? throw LastError() : long.MaxValue;
     }
 
     /// <summary>Gives whole blocks of a file back to the file system; they read as zeros then. A file system that cannot keeps them.</summary>
@@ -72,7 +89,7 @@ internal static partial class Durable
     [LibraryImport("libc", EntryPoint = "fdatasync", SetLastError = true)]
     private static partial int DataSync(SafeFileHandle file);
 
-    [LibraryImport("libc", EntryPoint = "fallocate")]
+    [LibraryImport("libc", EntryPoint = "fallocate", SetLastError = true)]
     private static partial int Allocate(SafeFileHandle file, int mode, long offset, long length);
 
     [LibraryImport("libc", EntryPoint = "sync_file_range")]

@@ -79,6 +79,9 @@ public sealed partial class FileBlobStore
 
         protected State Stage { get; set; }
 
+        /// <summary>All bytes that were announced have come.</summary>
+        protected virtual bool IsWhole => true;
+
         /// <summary>Waits for the disk; what fails is taken away again.</summary>
         public abstract void CommitNow();
 
@@ -86,6 +89,7 @@ public sealed partial class FileBlobStore
         {
             ct.ThrowIfCancellationRequested();
             if (Stage != State.Writing) throw new InvalidOperationException("the blob cannot be committed any more");
+            if (!IsWhole) throw new InvalidOperationException("the blob is shorter than was said");
             Task committed = store.CommitAsync(this);
             Stage = State.Committing;
             await committed;

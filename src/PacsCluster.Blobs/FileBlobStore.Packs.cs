@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Microsoft.Win32.SafeHandles;
 
@@ -9,46 +10,53 @@ public sealed partial class FileBlobStore
     /// writer's lock.</summary>
     private static readonly TimeSpan s_packLife = TimeSpan.FromHours(12), s_emptyPackMinAge = TimeSpan.FromHours(24);
 
+    /// <summary>Memory of so many blobs that have gone is kept for the next ones.</summary>
+    private const int BuffersKept = 16;
+
     private readonly Lock _packLock = new();
+    private readonly ConcurrentBag<PackBuffer> _buffers = [];
     private readonly Pack?[] _packs;
 
     /// <inheritdoc/>
     public ValueTask<BlobWriter> CreateWholeAsync(ReadOnlyMemory<byte> bytes, CancellationToken ct = default)
     {
         ct.ThrowIfCancellationRequested();
-        return bytes.Length <= _options.PackedMaxBytes ? ValueTask.FromResult<BlobWriter>(Write(bytes.Span)) : IBlobStore.CreateAndWriteAsync(this, bytes, ct);
+        if (bytes.Length > _options.PackedMaxBytes) return IBlobStore.CreateAndWriteAsync(this, bytes, ct);
+        PackedWriter writer = Reserve(bytes.Length);
+        writer.Write(bytes.Span);
+        return ValueTask.FromResult<BlobWriter>(writer);
     }
 
-    private PackedWriter Write(ReadOnlySpan<byte> bytes)
+    /// <inheritdoc/>
+    public BlobWriter? TryCreateSized(long length) => length <= _options.PackedMaxBytes ? Reserve((int)length) : null;
+
+    private PackedWriter Reserve(int length)
     {
-        PackedWriter? writer = null;
         try
         {
-            writer = Reserve(bytes.Length);
-            writer.Write(bytes);
-            return writer;
+            (Pack pack, string key, long offset) = ReserveRoom(length);
+            return new PackedWriter(this, pack, key, offset, length);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            writer?.GiveUp();
             throw Fault("a blob cannot be written", e);
         }
     }
 
-    private PackedWriter Reserve(int length)
+    private (Pack Pack, string Key, long Offset) ReserveRoom(int length)
     {
         lock (_packLock)
         {
             ref Pack? pack = ref _packs[Thread.GetCurrentProcessorId() % _packs.Length];
             if (pack is not null)
             {
-                if (_time.GetElapsedTime(pack.Began) < s_packLife && pack.TryReserve(length, _options.PackMaxBytes, out string key, out long offset)) return new PackedWriter(this, pack, key, offset, length);
+                if (_time.GetElapsedTime(pack.Began) < s_packLife && pack.TryReserve(length, _options.PackMaxBytes, out string key, out long offset)) return (pack, key, offset);
                 pack.Release();
                 pack = null;
             }
             pack = Pack.Create(_options.Folder, _time.GetTimestamp());
             return pack.TryReserve(length, _options.PackMaxBytes, out string first, out long start)
-                ? new PackedWriter(this, pack, first, start, length)
+                ? (pack, first, start)
                 : throw new IOException("a new pack takes no blob");
         }
     }
@@ -132,49 +140,87 @@ public sealed partial class FileBlobStore
         }
     }
 
+    private PackBuffer RentBuffer()
+    {
+        if (!_buffers.TryTake(out PackBuffer? buffer)) buffer = new PackBuffer(_options.PackedMaxBytes);
+        buffer.Start();
+        return buffer;
+    }
+
+    private void Return(PackBuffer buffer)
+    {
+        if (!_commitsEnding && _buffers.Count < BuffersKept) _buffers.Add(buffer);
+        else buffer.Dispose();
+    }
+
     /// <summary>A blob in a pack. Its header, which makes it a blob, is written by the commit.</summary>
     private sealed class PackedWriter(FileBlobStore store, Pack pack, string key, long offset, int length) : LocalWriter(store, key)
     {
-        public void Write(ReadOnlySpan<byte> bytes)
+        private readonly PackBuffer _buffer = store.RentBuffer();
+
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken ct = default)
         {
-            pack.WriteBody(offset, bytes);
-            Length = bytes.Length;
+            ct.ThrowIfCancellationRequested();
+            Write(bytes.Span);
+            return ValueTask.CompletedTask;
         }
 
-        public override ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken ct = default) =>
-            ValueTask.FromException(new InvalidOperationException("a blob that was written whole takes no more"));
+        public void Write(ReadOnlySpan<byte> bytes)
+        {
+            if (Stage != State.Writing || bytes.Length > length - Length) throw new InvalidOperationException("the blob takes no more");
+            _buffer.Append(bytes);
+            Length += bytes.Length;
+            try
+            {
+                pack.Begin(offset, _buffer);
+            }
+            catch (IOException e)
+            {
+                GiveUp();
+                throw Store.Fault("a blob cannot be written", e);
+            }
+        }
+
+        protected override bool IsWhole => Length == length;
 
         public override void CommitNow()
         {
             try
             {
-                pack.Commit(offset, Key, length, Store._time.GetUtcNow());
+                pack.Commit(offset, Key, length, Store._time.GetUtcNow(), _buffer);
             }
             catch
             {
-                Discard(() => pack.Discard(offset, length));
+                TakeAway();
                 throw;
             }
-        }
-
-        /// <summary>Nothing of it stays.</summary>
-        public void GiveUp()
-        {
-            Stage = State.Closed;
-            Discard(() => pack.Discard(offset, length));
-            pack.Release();
         }
 
         public override async ValueTask DisposeAsync()
         {
             if (Stage == State.Closed) return;
             if (Stage == State.Committing) await SettledAsync();
-            if (Stage != State.Committed)
-            {
-                GiveUp();
-                return;
-            }
+            if (Stage != State.Committed) TakeAway();
+            Close();
+        }
+
+        private void GiveUp()
+        {
+            TakeAway();
+            Close();
+        }
+
+        // Also of a commit that failed or was abandoned: nobody was told of it.
+        private void TakeAway()
+        {
+            Discard(_buffer.Wait);
+            Discard(() => pack.Discard(offset, length));
+        }
+
+        private void Close()
+        {
             Stage = State.Closed;
+            Store.Return(_buffer);
             pack.Release();
         }
     }

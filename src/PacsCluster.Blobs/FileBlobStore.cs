@@ -55,7 +55,7 @@ public sealed partial class FileBlobStore : IBlobStore
     /// <summary>A temporary file that nobody has locked is left alone for so long: between making and locking it there is a moment.</summary>
     private static readonly TimeSpan s_temporaryMinAge = TimeSpan.FromMinutes(1);
 
-        private readonly FileBlobStoreOptions _options;
+    private readonly FileBlobStoreOptions _options;
     private readonly TimeProvider _time;
     private readonly string _temporaryFolder;
     private readonly Lock _folderLock = new();
@@ -201,6 +201,7 @@ public sealed partial class FileBlobStore : IBlobStore
             foreach (Pack? pack in _packs) pack?.Release();
             Array.Clear(_packs);
         }
+        while (_buffers.TryTake(out PackBuffer? buffer)) buffer.Dispose();
         return ValueTask.CompletedTask;
     }
 

@@ -38,6 +38,13 @@ public interface IBlobStore : IAsyncDisposable
     /// <exception cref="BlobStoreUnavailableException">The medium cannot be reached or refuses for now.</exception>
     ValueTask<BlobWriter> CreateWholeAsync(ReadOnlyMemory<byte> bytes, CancellationToken ct = default) => CreateAndWriteAsync(this, bytes, ct);
 
+    /// <summary>Starts a blob of which the length is known, so that a store can write it where <see cref="CreateWholeAsync"/> would and begin before all of it is there.</summary>
+    /// <param name="length">Bytes that will be written, no more and no less.</param>
+    /// <returns>Null where a store, or this store at such a length, had better be given all bytes at once or be told nothing.</returns>
+    /// <exception cref="BlobStoreFullException">No room.</exception>
+    /// <exception cref="BlobStoreUnavailableException">The medium cannot be reached or refuses for now.</exception>
+    BlobWriter? TryCreateSized(long length) => null;
+
     /// <summary>What a store does that has no cheaper way.</summary>
     internal static async ValueTask<BlobWriter> CreateAndWriteAsync(IBlobStore store, ReadOnlyMemory<byte> bytes, CancellationToken ct)
     {

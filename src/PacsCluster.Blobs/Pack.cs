@@ -21,16 +21,27 @@ internal sealed class Pack
 
     private const int IdLength = 24;
 
+    /// <summary>Asked of the file system ahead of its use; what a crash leaves of it stays with the pack.</summary>
+    private const long AllocatedAtOnce = 16 * 1024 * 1024;
+
+    // Two on one file: whole blocks are written by the second, past the page cache, and parts of them (to erase) by the first.
     private readonly SafeFileHandle _file;
+    private readonly SafeFileHandle _blockFile;
+    private readonly bool _isDirect;
     private readonly object _gate = new();
     private long _blocks;
+    private long _allocated;
     private int _users = 1;
     private long _written;
     private long _flushed;
     private bool _isFlushing;
     private IOException? _fault;
 
-    private Pack(string id, SafeFileHandle file, long began) => (Id, _file, Began) = (id, file, began);
+    private Pack(string id, SafeFileHandle file, SafeFileHandle blockFile, long began)
+    {
+        (Id, _file, _blockFile, Began) = (id, file, blockFile, began);
+        _isDirect = DirectIO.TryEnable(blockFile);
+    }
 
     /// <summary>First 24 characters of its blobs' keys: <c>p</c>, which no other key begins with, and 92 random bits.</summary>
     public string Id { get; }
@@ -66,7 +77,18 @@ internal sealed class Pack
         string id = "p" + RandomNumberGenerator.GetHexString(IdLength - 1, lowercase: true), path = PathOf(folder, id), inner = Path.GetDirectoryName(path)!;
         Directory.CreateDirectory(inner);
         // Shared is a lock too (flock): who wants to delete the file asks for it alone.
-        var pack = new Pack(id, File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete), now);
+        SafeFileHandle file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete);
+        SafeFileHandle blockFile;
+        try
+        {
+            blockFile = File.OpenHandle(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+        var pack = new Pack(id, file, blockFile, now);
         try
         {
             // Also the outer ones when they were there already: who made them may have died before flushing.
@@ -84,34 +106,44 @@ internal sealed class Pack
 
     /// <summary>Takes room for a blob, and a use of the pack that ends with <see cref="Release"/>. False when it would grow beyond <paramref name="maxBytes"/>, or may not be
     /// written any more. For one caller at a time.</summary>
+    /// <exception cref="IOException">The disk has no such room.</exception>
     public bool TryReserve(int length, long maxBytes, out string key, out long offset)
     {
         offset = _blocks * BlockBytes;
         key = "";
         long blocks = Blocks(length);
         if (Volatile.Read(ref _fault) is not null || (_blocks > 0 && offset + (blocks * BlockBytes) > maxBytes)) return false;
+        long end = offset + (blocks * BlockBytes);
+        if (end > _allocated) _allocated = Durable.Allocate(_file, _allocated, end, Math.Min(AllocatedAtOnce, maxBytes - _allocated));
         key = Id + _blocks.ToString("x8", CultureInfo.InvariantCulture);
         _blocks += blocks;
         Interlocked.Increment(ref _users);
         return true;
     }
 
-    /// <summary>One use less; the last one closes the file.</summary>
+    /// <summary>One use less; the last one gives back what was allocated ahead, and closes the file.</summary>
     public void Release()
     {
-        if (Interlocked.Decrement(ref _users) == 0) _file.Dispose();
+        if (Interlocked.Decrement(ref _users) > 0) return;
+        try
+        {
+            if (RandomAccess.GetLength(_file) > _blocks * BlockBytes) RandomAccess.SetLength(_file, _blocks * BlockBytes);
+        }
+        catch (IOException)
+        {
+            // It holds some room that nobody reads.
+        }
+        _blockFile.Dispose();
+        _file.Dispose();
     }
 
-    /// <summary>Writes a blob's bytes, and has the disk begin with them. Nobody sees them before their header.</summary>
-    public void WriteBody(long offset, ReadOnlySpan<byte> bytes)
-    {
-        RandomAccess.Write(_file, bytes, offset + HeaderBytes);
-        Durable.StartWriteOut(_file, offset, HeaderBytes + bytes.Length);
-    }
+    /// <summary>Begins to write what has come of a blob. Nobody sees it before its header.</summary>
+    /// <exception cref="IOException">The disk refuses.</exception>
+    public void Begin(long offset, PackBuffer buffer) => buffer.Begin(_blockFile, _isDirect, offset);
 
-    /// <summary>Writes a blob's header and waits until all of it is durable. Callers that come while the disk is busy share the next flush.</summary>
+    /// <summary>Writes a blob's last bytes and its header, and waits until all of it is durable. Callers that come while the disk is busy share the next flush.</summary>
     /// <exception cref="IOException">The disk refuses. After a failed flush the kernel forgets which pages were dirty and a second try would lie: the pack takes no more.</exception>
-    public void Commit(long offset, string key, long length, DateTimeOffset now)
+    public void Commit(long offset, string key, long length, DateTimeOffset now, PackBuffer buffer)
     {
         Span<byte> header = stackalloc byte[HeaderBytes];
         header.Clear();
@@ -120,7 +152,7 @@ internal sealed class Pack
         BinaryPrimitives.WriteInt64LittleEndian(header[40..], length);
         BinaryPrimitives.WriteInt64LittleEndian(header[48..], now.ToUnixTimeMilliseconds());
         BinaryPrimitives.WriteUInt32LittleEndian(header[56..], Crc(header[8..56]));
-        RandomAccess.Write(_file, header, offset);
+        buffer.End(_blockFile, _isDirect, offset, header);
         Flush();
     }
 
@@ -166,7 +198,8 @@ internal sealed class Pack
         if (!Walk(file, id, 0).Any()) File.Delete(path);
     }
 
-    private static long Blocks(long length) => (HeaderBytes + length + BlockBytes - 1) / BlockBytes;
+    /// <summary>That a blob with its header takes.</summary>
+    public static long Blocks(long length) => (HeaderBytes + length + BlockBytes - 1) / BlockBytes;
 
     private static uint Crc(ReadOnlySpan<byte> bytes) => Crc32C.End(Crc32C.Append(Crc32C.Start, bytes));
 

@@ -20,6 +20,8 @@ internal sealed class Receiver(CopyPlan plan, PushReader reader, StoreOrigin ori
     private readonly byte[] _buffer = ArrayPool<byte>.Shared.Rent(options.ReadBufferBytes);
     private readonly BlobDigest _digest = new(options.Sha256);
     private BlobWriter? _blob;
+    private BlobWriter? _sized;
+    private long _sizedLength;
     private int _start = HeadRoom;
     private int _end = HeadRoom;
     private int _dataSetOffset;
@@ -38,17 +40,23 @@ internal sealed class Receiver(CopyPlan plan, PushReader reader, StoreOrigin ori
             if (_dataSetOffset == 0) await PutFileMetaAsync(cancellationToken);
             _end += filled;
             if (filled < room.Length) break;
+            await WriteAheadAsync(cancellationToken);
         }
         ReadOnlyMemory<byte> rest = _buffer.AsMemory(_start.._end);
-        if (_blob is null)
-        {
-            // All of it is here, as a CT slice is.
-            _blob = plan.Now.Count == 1 ? await plan.Now[0].CreateWholeAsync(rest, cancellationToken) : await CopiesWriter.CreateWholeAsync(plan.Now, rest, cancellationToken);
-        }
-        else
+        if (_blob is not null)
         {
             await _blob.WriteAsync(rest, cancellationToken);
             _blob.BeginCommit();
+        }
+        else if (_sized is not null && rest.Length == _sizedLength)
+        {
+            _blob = _sized;
+            await _blob.WriteAsync(rest[(int)_blob.Length..], cancellationToken);
+        }
+        else
+        {
+            // All of it is here, as a CT slice is.
+            _blob = plan.Now.Count == 1 ? await plan.Now[0].CreateWholeAsync(rest, cancellationToken) : await CopiesWriter.CreateWholeAsync(plan.Now, rest, cancellationToken);
         }
         // While the disk writes.
         _digest.Append(rest.Span);
@@ -72,6 +80,7 @@ internal sealed class Receiver(CopyPlan plan, PushReader reader, StoreOrigin ori
     {
         ArrayPool<byte>.Shared.Return(_buffer);
         _digest.Dispose();
+        if (_sized is not null && _sized != _blob) await _sized.DisposeAsync();
         if (_blob is not null) await _blob.DisposeAsync();
     }
 
@@ -86,6 +95,21 @@ internal sealed class Receiver(CopyPlan plan, PushReader reader, StoreOrigin ori
             filled += read;
         }
         return filled;
+    }
+
+    // The disk can begin when the length can be told: as most data sets do, this one is taken to end with its pixels. Where it does not, it is written whole from the buffer.
+    private ValueTask WriteAheadAsync(CancellationToken cancellationToken)
+    {
+        if (_blob is not null) return default;
+        int here = _end - _start;
+        if (_sized is null)
+        {
+            if (plan.Now.Count > 1 || reader.NativePixelDataEnd < 0 || origin.TransferSyntax.IsDeflated) return default;
+            _sizedLength = _dataSetOffset + reader.NativePixelDataEnd;
+            if (_sizedLength < here || _sizedLength > options.ReadBufferBytes - _start) return default;
+            _sized = plan.Now[0].TryCreateSized(_sizedLength);
+        }
+        return _sized is null || here > _sizedLength ? default : _sized.WriteAsync(_buffer.AsMemory((_start + (int)_sized.Length).._end), cancellationToken);
     }
 
     private async ValueTask PutFileMetaAsync(CancellationToken cancellationToken)

@@ -287,6 +287,68 @@ public abstract class BlobStoreConformance : IAsyncLifetime
         Assert.Equal(written.Keys.Order(StringComparer.Ordinal), (await ListAsync(Store)).Select(s => s.Key));
     }
 
+    [Theory]
+    [InlineData(0), InlineData(1), InlineData(4032), InlineData(65_536), InlineData(262_144), InlineData(526_000), InlineData(1_048_576)]
+    public async Task A_blob_of_a_length_that_was_said_is_written_as_it_comes(int length)
+    {
+        byte[] bytes = Noise(length);
+        await using BlobWriter? writer = Store.TryCreateSized(length);
+        if (writer is null) return;
+        for (int at = 0; at < length; at += 100_001)
+        {
+            await writer.WriteAsync(bytes.AsMemory(at, Math.Min(100_001, length - at)), Ct);
+            Assert.Null(await Store.StatAsync(writer.Key, Ct));
+            Assert.Empty(await ListAsync(Store));
+        }
+        Assert.Equal(length, writer.Length);
+        await Assert.ThrowsAsync<InvalidOperationException>(async () => await writer.WriteAsync(new byte[1], Ct));
+        writer.BeginCommit();
+        await writer.CommitAsync(Ct);
+        await writer.DisposeAsync();
+        await using IBlobStore again = await ReopenAsync();
+        Assert.Equal(bytes, await GetAsync(again, writer.Key));
+        Assert.Equal(new BlobStat(writer.Key, length, default), Assert.Single(await ListAsync(again)) with { LastModified = default });
+    }
+
+    [Fact]
+    public async Task A_blob_shorter_than_was_said_is_not_committed_and_leaves_nothing()
+    {
+        await using (BlobWriter? writer = Store.TryCreateSized(600_000))
+        {
+            if (writer is null) return;
+            await writer.WriteAsync(Noise(400_000), Ct);
+            await Assert.ThrowsAsync<InvalidOperationException>(async () => await writer.CommitAsync(Ct));
+        }
+        Assert.Empty(await ListAsync(Store));
+        await AssertNothingLeftAsync();
+        Assert.Equal(Noise(70_000), await GetAsync(Store, await PutWholeAsync(Store, Noise(70_000))));
+    }
+
+    [Fact]
+    public async Task Many_blobs_of_lengths_that_were_said_come_side_by_side()
+    {
+        if (Store.TryCreateSized(1) is not { } first) return;
+        await first.DisposeAsync();
+        var written = new ConcurrentDictionary<string, int>();
+        await Parallel.ForAsync(0, 120, new ParallelOptions { MaxDegreeOfParallelism = 40, CancellationToken = Ct }, async (i, _) =>
+        {
+            byte[] bytes = Noise(1000 + (i * 8111), i);
+            await using BlobWriter writer = Store.TryCreateSized(bytes.Length)!;
+            for (int at = 0; at < bytes.Length; at += 150_000)
+            {
+                await Task.Yield();
+                await writer.WriteAsync(bytes.AsMemory(at, Math.Min(150_000, bytes.Length - at)), Ct);
+            }
+            // Every fourth sender goes away.
+            if (i % 4 == 3) return;
+            await writer.CommitAsync(Ct);
+            written[writer.Key] = i;
+        });
+        Assert.Equal(90, written.Count);
+        foreach ((string key, int i) in written) Assert.Equal(Noise(1000 + (i * 8111), i), await GetAsync(Store, key));
+        Assert.Equal(written.Keys.Order(StringComparer.Ordinal), (await ListAsync(Store)).Select(s => s.Key));
+    }
+
     protected static async Task<string> PutWholeAsync(IBlobStore store, ReadOnlyMemory<byte> bytes)
     {
         await using BlobWriter writer = await store.CreateWholeAsync(bytes, Ct);

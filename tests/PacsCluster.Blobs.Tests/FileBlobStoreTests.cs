@@ -10,6 +10,8 @@ public sealed class FileBlobStoreTests : BlobStoreConformance
 
     private string Root => _folder.At("blobs");
 
+    private string PackFile => Assert.Single(Directory.EnumerateFiles(Path.Combine(Root, "packs"), "*", SearchOption.AllDirectories));
+
     protected override Task<IBlobStore> OpenEmptyAsync() => ReopenAsync();
 
     protected override Task<IBlobStore> ReopenAsync() =>
@@ -134,7 +136,7 @@ public sealed class FileBlobStoreTests : BlobStoreConformance
         byte[] secret = "the patient's name stands here and must not stay"u8.ToArray(), large = Noise(800_000);
         secret.CopyTo(large, 0);
         string first = await PutWholeAsync(Store, secret), second = await PutWholeAsync(Store, large), third = await PutWholeAsync(Store, Noise(9000, 3));
-        string pack = Assert.Single(Directory.EnumerateFiles(Path.Combine(Root, "packs"), "*", SearchOption.AllDirectories));
+        string pack = PackFile;
         long before = await AllocatedAsync(pack);
         await using Stream reading = await Store.OpenReadAsync(second, ct: Ct);
         await reading.ReadExactlyAsync(new byte[1000], Ct);
@@ -158,7 +160,7 @@ public sealed class FileBlobStoreTests : BlobStoreConformance
     public async Task A_pack_in_which_nothing_is_left_goes_once_nobody_writes_it()
     {
         string key = await PutWholeAsync(Store, Noise(1000));
-        string pack = Assert.Single(Directory.EnumerateFiles(Path.Combine(Root, "packs"), "*", SearchOption.AllDirectories));
+        string pack = PackFile;
         await Store.DeleteAsync(key, Ct);
         _time.Shift = TimeSpan.FromHours(25);
         Assert.Empty(await ListAsync(Store));
@@ -201,7 +203,7 @@ public sealed class FileBlobStoreTests : BlobStoreConformance
     public async Task A_blob_that_looks_like_the_inside_of_a_pack_makes_no_blobs()
     {
         string inner = await PutWholeAsync(Store, Noise(9000));
-        byte[] pack = File.ReadAllBytes(Assert.Single(Directory.EnumerateFiles(Path.Combine(Root, "packs"), "*", SearchOption.AllDirectories)));
+        byte[] pack = File.ReadAllBytes(PackFile)[..12_288];
         // So that the copied header falls on a block.
         byte[] hostile = new byte[pack.Length + 4096];
         pack.CopyTo(hostile, 4096 - 64);
@@ -209,6 +211,42 @@ public sealed class FileBlobStoreTests : BlobStoreConformance
         string outer = await PutWholeAsync(Store, hostile);
         Assert.Equal((string[])[inner, outer], (await ListAsync(Store)).Select(s => s.Key));
         await crashed.DisposeAsync();
+    }
+
+    [Theory]
+    [InlineData(0), InlineData(1), InlineData(4032), InlineData(4033), InlineData(65_536), InlineData(69_568), InlineData(300_001)]
+    public async Task What_shares_a_blobs_last_block_is_nothing_of_another_blob(int length)
+    {
+        // Memory of the first one, which is longer, is the next one's.
+        await PutWholeAsync(Store, Noise(900_000, 7));
+        string key = await PutWholeAsync(Store, Noise(length));
+        Assert.Equal(Noise(length), await GetAsync(Store, key));
+        long end = (long.Parse(key[24..], System.Globalization.NumberStyles.HexNumber, System.Globalization.CultureInfo.InvariantCulture) * 4096) + 64 + length;
+        byte[] rest = File.ReadAllBytes(PackFile)[(int)end..(int)((end + 4095) / 4096 * 4096)];
+        Assert.Equal(new byte[rest.Length], rest);
+    }
+
+    [Fact]
+    public async Task Room_asked_for_ahead_is_given_back_when_the_store_closes()
+    {
+        await PutWholeAsync(Store, Noise(9000));
+        if (OperatingSystem.IsLinux()) Assert.Equal(3 << 20, new FileInfo(PackFile).Length);
+        await Store.DisposeAsync();
+        Assert.Equal(3 * 4096, new FileInfo(PackFile).Length);
+    }
+
+    [Fact]
+    public async Task Where_there_is_no_more_room_than_a_blob_needs_it_is_taken()
+    {
+        using var disk = await SmallDisk.MountAsync(_folder.At("disk"), kibibytes: 4096);
+        await using var store = new FileBlobStore(new FileBlobStoreOptions { Folder = Path.Combine(disk.Path, "blobs"), PacksAtOnce = 1 }, _time);
+        List<string> keys = [];
+        await Assert.ThrowsAsync<BlobStoreFullException>(async () =>
+        {
+            for (int i = 0; i < 100; i++) keys.Add(await PutWholeAsync(store, Noise(300_000, i)));
+        });
+        Assert.InRange(keys.Count, 11, 13);
+        for (int i = 0; i < keys.Count; i++) Assert.Equal(Noise(300_000, i), await GetAsync(store, keys[i]));
     }
 
     [Fact]

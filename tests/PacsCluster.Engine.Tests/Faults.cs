@@ -79,7 +79,27 @@ internal sealed class FaultyBlobStore(FileBlobStore inner) : IBlobStore
     /// <summary>Runs when a blob is durable, before its writer hears of it.</summary>
     public Func<Task>? AfterCommit { get; set; }
 
+    /// <summary>Small blobs lie in packs, as they do where nobody looks for files of their own.</summary>
+    public bool IsPacked { get; set; }
+
     public string Name => inner.Name;
+
+    public BlobWriter? TryCreateSized(long length) => IsPacked && Up().TryCreateSized(length) is { } writer ? new Writer(this, writer) : null;
+
+    public async ValueTask<BlobWriter> CreateWholeAsync(ReadOnlyMemory<byte> bytes, CancellationToken ct = default)
+    {
+        BlobWriter writer = TryCreateSized(bytes.Length) ?? await CreateAsync(ct);
+        try
+        {
+            await writer.WriteAsync(bytes, ct);
+            return writer;
+        }
+        catch
+        {
+            await writer.DisposeAsync();
+            throw;
+        }
+    }
 
     public async ValueTask<BlobWriter> CreateAsync(CancellationToken ct = default)
     {

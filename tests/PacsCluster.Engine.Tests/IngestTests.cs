@@ -37,6 +37,25 @@ public sealed class IngestTests
         }
     }
 
+    [Theory]
+    // Nothing behind the pixels, padding, and so much that it comes out longer than the buffer.
+    [InlineData(524_288, 0), InlineData(524_288, 10), InlineData(524_288, 300_000), InlineData(524_288, 700_000), InlineData(1_040_000, 0), InlineData(300_000, 2), InlineData(3_000_000, 8)]
+    public async Task What_is_written_ahead_to_the_end_of_its_pixels_is_whole_whatever_follows_them(int pixels, int padding)
+    {
+        DataSet made = DataSet.Read(WithPixels(pixels), TransferSyntax.ExplicitVRLittleEndian);
+        if (padding > 0) made.SetRaw(new Tag(0xFFFCFFFC), VR.OB, RandomNumberGenerator.GetBytes(padding));
+        byte[] dataSet = made.ToArray();
+        await using TestArchive archive = await TestArchive.StartAsync();
+        archive.Blobs.IsPacked = true;
+        // What comes short of it is refused, and leaves nothing.
+        Assert.Equal(StoreOutcomeKind.CannotUnderstand, (await archive.StoreAsync(dataSet[..^(padding + 14)])).Kind);
+        Assert.Empty(await archive.BlobsAsync());
+        Assert.Equal(StoreOutcomeKind.Stored, (await archive.StoreAsync(new SlowStream(dataSet, 60_000))).Kind);
+        Assert.Equal(dataSet, await archive.ReadAsync(Assert.Single(await archive.LocateAsync("1.2.3.200.1"))));
+        Assert.Single(await archive.BlobsAsync());
+        await archive.AssertCleanAsync();
+    }
+
     [Fact]
     public async Task LengthsAroundTheBufferAreRight()
     {
@@ -73,6 +92,7 @@ public sealed class IngestTests
     public async Task ASenderThatGoesAwayLeavesNothing()
     {
         await using TestArchive archive = await TestArchive.StartAsync();
+        archive.Blobs.IsPacked = true;
         byte[] dataSet = WithPixels(1_000_000);
         foreach (int at in new[] { 0, 100, 300_000, 900_000 })
         {
@@ -84,7 +104,7 @@ public sealed class IngestTests
         var origin = new StoreOrigin { TransferSyntax = TransferSyntax.ExplicitVRLittleEndian, Door = StoreDoor.Dimse };
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => archive.Archive.Ingest.StoreAsync(slow, origin, cancel.Token));
         Assert.Equal(0, archive.Archive.Ingest.InFlight);
-        AssertNothing(archive);
+        Assert.Empty(await archive.BlobsAsync());
     }
 
     [Fact]

@@ -134,6 +134,9 @@ public sealed class PushReader : IDisposable, IElementSink
     /// <summary>Offset of the Pixel Data element's tag in the data set (in the inflated one when deflated), or -1.</summary>
     public long PixelDataOffset { get; private set; } = -1;
 
+    /// <summary>Offset behind a Pixel Data element that says its length, known once its tag has come (most data sets end there); -1 else.</summary>
+    public long NativePixelDataEnd => _nativeOffset < 0 ? -1 : _nativeOffset + _nativeLength;
+
     /// <summary>Frames, known after Complete; empty without pixel data, and when rows, columns, frames and lengths do not fit together.</summary>
     public IReadOnlyList<FrameLocation> Frames { get; private set; } = [];
 
