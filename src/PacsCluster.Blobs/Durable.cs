@@ -8,6 +8,7 @@ internal static partial class Durable
 {
     private const int O_RDONLY = 0;
     private const int O_CLOEXEC = 0x80000;
+    private const int POSIX_FADV_WILLNEED = 3;
     private const int SYNC_FILE_RANGE_WRITE = 2;
     private const int FALLOC_FL_KEEP_SIZE = 1;
     private const int FALLOC_FL_PUNCH_HOLE = 2;
@@ -71,6 +72,12 @@ internal static partial class Durable
         if (OperatingSystem.IsLinux()) _ = SyncFileRange(file, offset, length, SYNC_FILE_RANGE_WRITE);
     }
 
+    /// <summary>Asks the kernel to have a range of a file at hand soon, without waiting. A hint.</summary>
+    public static void StartReading(SafeFileHandle file, long offset, long length)
+    {
+        if (OperatingSystem.IsLinux()) _ = Advise(file, offset, length, POSIX_FADV_WILLNEED);
+    }
+
     private static IOException LastError()
     {
         int error = Marshal.GetLastPInvokeError();
@@ -91,6 +98,9 @@ internal static partial class Durable
 
     [LibraryImport("libc", EntryPoint = "fallocate", SetLastError = true)]
     private static partial int Allocate(SafeFileHandle file, int mode, long offset, long length);
+
+    [LibraryImport("libc", EntryPoint = "posix_fadvise")]
+    private static partial int Advise(SafeFileHandle file, long offset, long length, int advice);
 
     [LibraryImport("libc", EntryPoint = "sync_file_range")]
     private static partial int SyncFileRange(SafeFileHandle file, long offset, long length, int flags);

@@ -13,6 +13,9 @@ public sealed partial class FileBlobStore
     /// <summary>Memory of so many blobs that have gone is kept for the next ones.</summary>
     private const int BuffersKept = 16;
 
+    /// <summary>What is asked of the disk in one piece when it is opened to be read.</summary>
+    private const int ReadAheadMinBytes = 64 * 1024;
+
     private readonly Lock _packLock = new();
     private readonly ConcurrentBag<PackBuffer> _buffers = [];
     private readonly Pack?[] _packs;
@@ -67,7 +70,10 @@ public sealed partial class FileBlobStore
         try
         {
             BlobStat blob = Pack.Stat(file, id, at) ?? throw new BlobNotFoundException(Name, key);
-            return new PackRangeStream(file, Name, blob, at, offset, length);
+            var stream = new PackRangeStream(file, Name, blob, at, offset, length);
+            // It may never have been in memory: packs are written past the page cache.
+            if (stream.Length >= ReadAheadMinBytes) Durable.StartReading(file, at + Pack.HeaderBytes + offset, stream.Length);
+            return stream;
         }
         catch
         {
