@@ -88,6 +88,67 @@ public class PostgresCatalogTests(PostgresFixture postgres) : CatalogConformance
     }
 
     [Fact]
+    public async Task A_commit_with_news_waits_for_no_other_that_is_not_durable_yet()
+    {
+        await using var other = new NpgsqlConnection(_connectionString + ";Pooling=false");
+        await other.OpenAsync(Ct);
+        await using NpgsqlTransaction half = await other.BeginTransactionAsync(Ct);
+        await using (var news = new NpgsqlCommand(
+            "INSERT INTO outbox_waiting (kind, study_instance_uid, series_instance_uid, sop_instance_uid, payload, created_at) VALUES ('slow', '1', '', '', '', 0)", other)) await news.ExecuteNonQueryAsync(Ct);
+        await Writer.CommitAsync(new CatalogChanges { Outbox = { News("quick", "1.2") } }, Ct);
+        Assert.Equal([(1L, "quick")], await FeedAsync(Catalog));
+        await half.CommitAsync(Ct);
+        Assert.Equal(2, (await Catalog.GetFeedAsync(Ct)).Last);
+        Assert.Equal([(1L, "quick"), (2L, "slow")], await FeedAsync(Catalog));
+    }
+
+    [Fact]
+    public async Task All_readers_get_one_feed_without_gaps_that_tells_causes_before_effects()
+    {
+        await using ICatalog second = await OpenAgainAsync();
+        ICatalog[] nodes = [Catalog, second];
+        const int each = 150;
+        int writing = 3;
+        async Task WriteAsync(Func<int, ICatalog> node, string kind)
+        {
+            for (int i = 0; i < each; i++) await ((ICatalogWriter)node(i)).CommitAsync(new CatalogChanges { Outbox = { News($"{kind} {i}", "1.2") } }, Ct);
+            Interlocked.Decrement(ref writing);
+        }
+        async Task<List<(long, string)>> FollowAsync(ICatalog node)
+        {
+            List<(long Sequence, string Kind)> seen = [];
+            for (bool more = true; more;)
+            {
+                more = Volatile.Read(ref writing) > 0;
+                await foreach (OutboxRow row in node.ReadOutboxAsync(seen.Count, 20, Ct)) seen.Add((row.Sequence, row.Kind));
+                more |= seen.Count < 3 * each;
+            }
+            return seen;
+        }
+        // Each of a chain's commits begins when the one before it, on the other node, was acknowledged.
+        Task[] writers = [WriteAsync(i => nodes[i % 2], "chain"), WriteAsync(_ => nodes[0], "first"), WriteAsync(_ => nodes[1], "second")];
+        List<(long Sequence, string Kind)>[] seen = await Task.WhenAll(nodes.Select(n => Task.Run(() => FollowAsync(n))));
+        await Task.WhenAll(writers);
+        Assert.Equal(Enumerable.Range(1, 3 * each).Select(n => (long)n), seen[0].Select(e => e.Sequence));
+        Assert.Equal(seen[0], seen[1]);
+        foreach (string kind in (string[])["chain", "first", "second"])
+            Assert.Equal(Enumerable.Range(0, each).Select(i => $"{kind} {i}"), seen[0].Select(e => e.Kind).Where(k => k.StartsWith(kind, StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task News_that_nobody_reads_are_numbered_all_the_same()
+    {
+        for (int i = 0; i < 64; i++) await Writer.CommitAsync(new CatalogChanges { Outbox = { News("k", "1.2") } }, Ct);
+        while (await QueryAsync("SELECT count(*) FROM outbox") == 0) await Task.Delay(20, Ct);
+        Assert.Equal(64, (await Catalog.GetFeedAsync(Ct)).Last);
+        Assert.Equal(0, await QueryAsync("SELECT count(*) FROM outbox_waiting"));
+    }
+
+    private static OutboxRow News(string kind, string study) => new() { Kind = kind, StudyInstanceUid = study, CreatedAt = Archive.Now };
+
+    private static async Task<List<(long, string)>> FeedAsync(ICatalog catalog) => await catalog.ReadOutboxAsync(0, 10, Ct).Select(e => (e.Sequence, e.Kind)).ToListAsync(Ct);
+
+    [Fact]
     public async Task A_locked_study_delays_no_other()
     {
         foreach (int study in (int[])[1, 2]) await Archive.StoreAsync(Uids(study));

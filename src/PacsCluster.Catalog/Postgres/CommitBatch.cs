@@ -33,7 +33,6 @@ internal sealed class CommitBatch
         batch.AddLists(changes);
         batch.AddWork(changes);
         batch.AddTotals(changes);
-        batch.AddOutbox(changes);
         return batch;
     }
 
@@ -121,7 +120,7 @@ internal sealed class CommitBatch
         AddRows(CommitSql.UpdateSeriesStates, [.. changes.ChangedSeries.Where(r => r.Attributes.IsStored)], static (a, r) => BindState(a, r));
         AddRows(CommitSql.UpdateSeries, [.. changes.ChangedSeries.Where(r => !r.Attributes.IsStored)], static (a, r) => RowFields.BindAttributes(BindState(a, r), r.Attributes));
 
-        if (changes.ChangedSeries.Count + changes.RemovedSeries.Count > 0) Add(CommitSql.DeleteBlocks, Numbers(changes.ChangedSeries.Concat(changes.RemovedSeries).Select(r => r.Key)));
+        if (changes.RemovedSeries.Count > 0) Add(CommitSql.DeleteBlocks, Numbers(changes.RemovedSeries.Select(r => r.Key)));
 
         static RowArrays BindState(RowArrays arrays, SeriesRow row) => arrays.Bind(row.Key).Bind(row.UpdatedAt).Bind(row.InstanceCount);
     }
@@ -182,15 +181,17 @@ internal sealed class CommitBatch
 
     private void AddStored(CatalogChanges changes)
     {
-        (List<BlobRow> blobs, List<BlobCopyRow> copies, List<InstanceRow> instances, List<HeaderRow> headers) = (changes.NewBlobs, changes.NewCopies, changes.NewInstances, changes.NewHeaders);
-        if (blobs.Count + copies.Count + instances.Count + headers.Count == 0) return;
+        (List<BlobRow> blobs, List<BlobCopyRow> copies, List<InstanceRow> instances, List<HeaderRow> headers, List<OutboxRow> outbox) =
+            (changes.NewBlobs, changes.NewCopies, changes.NewInstances, changes.NewHeaders, changes.Outbox);
+        if (blobs.Count + copies.Count + instances.Count + headers.Count + outbox.Count == 0) return;
         Add(
-            CommitSql.InsertStored(blobs.Count, copies.Count, instances.Count, headers.Count),
+            CommitSql.InsertStored(blobs.Count, copies.Count, instances.Count, headers.Count, outbox.Count),
             [
                 .. RowArrays.Of(blobs, static (a, b) => a.Bind(b.Key).Bind(b.Length).Bind(b.Digest).Bind(b.CreatedAt).Bind(b.Original?.Length).BindSome(b.Original?.Sha256 ?? default)).Parameters,
                 .. RowArrays.Of(copies, static (a, c) => a.Bind(c.BlobKey).Bind(c.Store).Bind(c.StoreKey).Bind(c.Tier).Bind(c.VerifiedAt)).Parameters,
                 .. RowArrays.Of(instances, static (a, i) => RowFields.BindInstance(a, i)).Parameters,
                 .. RowArrays.Of(headers, static (a, h) => a.Bind(h.InstanceKey).Bind((long)h.Encoding).Bind(h.Bytes).BindSome(h.Frames)).Parameters,
+                .. RowArrays.Of(outbox, static (a, e) => a.Bind(e.Kind).Bind(e.StudyInstanceUid).Bind(e.SeriesInstanceUid).Bind(e.SopInstanceUid).Bind(e.Payload).Bind(e.CreatedAt)).Parameters,
             ]);
     }
 
@@ -257,14 +258,7 @@ internal sealed class CommitBatch
         Number(changes.NewQuarantine.Count - changes.RemovedQuarantine.Count),
         Number(changes.NewConflicts.Count));
 
-    private void AddOutbox(CatalogChanges changes)
-    {
-        if (changes.Outbox.Count == 0) return;
-        RowArrays rows = RowArrays.Of(
-            changes.Outbox,
-            static (a, e) => a.Bind(e.Kind).Bind(e.StudyInstanceUid).Bind(e.SeriesInstanceUid).Bind(e.SopInstanceUid).Bind(e.Payload).Bind(e.CreatedAt));
-        Add(CommitSql.InsertOutbox, [Number(changes.Outbox.Count), .. rows.Parameters]);
-    }
+    private void AddRows<T>(RowsSql sql, IReadOnlyCollection<T> rows, Action<RowArrays, T> bind) => AddRows(sql.For(rows.Count), rows, bind);
 
     private void AddRows<T>(string sql, IReadOnlyCollection<T> rows, Action<RowArrays, T> bind)
     {

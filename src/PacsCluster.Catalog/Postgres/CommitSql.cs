@@ -1,5 +1,26 @@
 namespace PacsCluster.Catalog.Postgres;
 
+/// <summary>A statement on rows. <see cref="Few"/> is for those of a single store: unnest lays down each array by itself before it gives the first row, which for one row of 50
+/// columns took longer than the row. Finding an element of an array of texts is linear in those before it, so it is not for many.</summary>
+internal sealed record RowsSql(string Few, string Many)
+{
+    /// <summary>Up to so many rows are few.</summary>
+    public const int FewRows = 8;
+
+    public string For(int rows) => rows <= FewRows ? Few : Many;
+
+    /// <summary>Both, made from one text.</summary>
+    /// <param name="columns">Of the rows.</param>
+    /// <param name="sql">Gets the source of rows, to stand behind FROM; they are <c>w</c>.</param>
+    /// <param name="first">Number of the first column's parameter.</param>
+    public static RowsSql Of(IReadOnlyList<string> columns, Func<string, string> sql, int first = 1) => new(
+        sql($"(SELECT {string.Join(", ", columns.Select((c, i) => $"(${first + i})[n] AS {c}"))} FROM generate_series(1, cardinality(${first})) AS n) AS w"),
+        sql($"unnest({string.Join(", ", columns.Select((_, i) => $"${first + i}"))}) AS w({string.Join(", ", columns)})"));
+
+    /// <summary>The same with something around both.</summary>
+    public RowsSql With(Func<string, string> more) => new(more(Few), more(Many));
+}
+
 /// <summary>The statements of a commit. Each takes its rows as an array for each column.</summary>
 internal static class CommitSql
 {
@@ -24,29 +45,27 @@ internal static class CommitSql
     /// <summary>After the study's lock, so that of two nodes with one instance the second finds it.</summary>
     public const string ExpectNewInstances = "SELECT catalog_expect('instance', ARRAY(SELECT i.instance_key FROM instance i WHERE i.sop_instance_uid = ANY($1)))";
 
-    public static readonly string InsertPatients = Insert("patient", RowFields.Names(QueryLevel.Patient));
-    public static readonly string InsertStudies = Insert("study", RowFields.Names(QueryLevel.Study)) + " ORDER BY study_instance_uid";
-    public static readonly string InsertSeries = Insert("series", RowFields.Names(QueryLevel.Series));
+    public static readonly RowsSql InsertPatients = Insert("patient", RowFields.Names(QueryLevel.Patient));
+    public static readonly RowsSql InsertStudies = Insert("study", RowFields.Names(QueryLevel.Study), " ORDER BY study_instance_uid");
+    public static readonly RowsSql InsertSeries = Insert("series", RowFields.Names(QueryLevel.Series));
 
-    /// <summary>Up to so many rows are taken out of their arrays one by one.</summary>
-    private const int FewRows = 8;
-
+    // The outbox comes behind the lock of the study, as all of these do: so its entries of one study arrive in the order of their commits.
     private static readonly (string Table, string[] Columns)[] s_stored =
     [
         ("blob", ["blob_key", "length", "sha256", "created_at", "original_length", "original_sha256"]),
         ("blob_copy", ["blob_key", "store", "store_key", "tier", "verified_at"]),
         ("instance", [.. RowFields.Names(QueryLevel.Image)]),
         ("header", ["instance_key", "encoding", "bytes", "frames"]),
+        ("outbox_waiting", ["kind", "study_instance_uid", "series_instance_uid", "sop_instance_uid", "payload", "created_at"]),
     ];
 
-    private static readonly string[] s_insertStored = [.. Enumerable.Range(0, 1 << s_stored.Length).Select(which => InsertAll(s_stored.Where((_, i) => (which & (1 << i)) != 0), Insert))];
-    private static readonly string[] s_insertFewStored = [.. Enumerable.Range(0, 1 << s_stored.Length).Select(which => InsertAll(s_stored.Where((_, i) => (which & (1 << i)) != 0), InsertFew))];
+    private static readonly RowsSql[] s_insertStored = [.. Enumerable.Range(0, 1 << s_stored.Length).Select(which => InsertAll(s_stored.Where((_, i) => (which & (1 << i)) != 0)))];
 
     // Whoever adds the same two patients waits for us at the first, not at the second.
-    public static readonly string InsertIdentifiers = Insert("patient_identifier", ["patient_id", "issuer", "patient_key", "is_primary"]) + " ORDER BY patient_id, issuer, is_primary";
-    public const string RetireBlobs = "UPDATE blob t SET retired_at = w.retired_at FROM unnest($1, $2) AS w(blob_key, retired_at) WHERE t.blob_key = w.blob_key";
-    public static readonly string InsertConflicts = Insert("conflict", ListFields.ConflictColumns.Split(", "));
-    public static readonly string InsertQuarantine = Insert(
+    public static readonly RowsSql InsertIdentifiers = Insert("patient_identifier", ["patient_id", "issuer", "patient_key", "is_primary"], " ORDER BY patient_id, issuer, is_primary");
+    public static readonly RowsSql RetireBlobs = RowsSql.Of(["blob_key", "retired_at"], rows => $"UPDATE blob t SET retired_at = w.retired_at FROM {rows} WHERE t.blob_key = w.blob_key");
+    public static readonly RowsSql InsertConflicts = Insert("conflict", ListFields.ConflictColumns.Split(", "));
+    public static readonly RowsSql InsertQuarantine = Insert(
         "quarantine",
         ["quarantine_key", "reason", "study_instance_uid", "series_instance_uid", "sop_instance_uid", "sop_class_uid", "transfer_syntax_uid", "blob_key", "detail", "source", "received_at"]);
 
@@ -54,16 +73,17 @@ internal static class CommitSql
     private static readonly string[] s_studyState = ["updated_at", "patient_key", "status", "series_count", "instance_count", "modalities_in_study", "sop_classes_in_study"];
     private static readonly string[] s_seriesState = ["updated_at", "instance_count"];
 
-    public static readonly string UpdatePatientStates = Update("patient", "patient_key", "version = t.version + 1, ", s_patientState);
-    public static readonly string UpdatePatients = Update("patient", "patient_key", "version = t.version + 1, ", [.. s_patientState, .. RowFields.AttributeNames(QueryLevel.Patient)]);
+    public static readonly RowsSql UpdatePatientStates = Update("patient", "patient_key", "version = t.version + 1, ", s_patientState);
+    public static readonly RowsSql UpdatePatients = Update("patient", "patient_key", "version = t.version + 1, ", [.. s_patientState, .. RowFields.AttributeNames(QueryLevel.Patient)]);
 
     /// <summary>Each must have the version read, which comes behind the key. The rows are locked in the order of the arrays: they drive, and the study's key is looked up for each.</summary>
-    public static readonly string UpdateStudyStates = UpdateVersion("study", "study_key", s_studyState);
-    public static readonly string UpdateStudies = UpdateVersion("study", "study_key", [.. s_studyState, .. RowFields.AttributeNames(QueryLevel.Study)]);
-    public static readonly string UpdateSeriesStates = Expect("series", Update("series", "series_key", "", s_seriesState) + " RETURNING t.series_key AS key");
-    public static readonly string UpdateSeries = Expect("series", Update("series", "series_key", "", [.. s_seriesState, .. RowFields.AttributeNames(QueryLevel.Series)]) + " RETURNING t.series_key AS key");
-    public static readonly string InsertWanted = Insert("wanted_copy", ["blob_key", "store", "due_at"]);
-    public const string PostponeCopies = "UPDATE wanted_copy t SET due_at = w.due_at FROM unnest($1, $2, $3) AS w(blob_key, store, due_at) WHERE t.blob_key = w.blob_key AND t.store = w.store";
+    public static readonly RowsSql UpdateStudyStates = UpdateVersion("study", "study_key", s_studyState);
+    public static readonly RowsSql UpdateStudies = UpdateVersion("study", "study_key", [.. s_studyState, .. RowFields.AttributeNames(QueryLevel.Study)]);
+    public static readonly RowsSql UpdateSeriesStates = UpdateSeriesRows(s_seriesState);
+    public static readonly RowsSql UpdateSeries = UpdateSeriesRows([.. s_seriesState, .. RowFields.AttributeNames(QueryLevel.Series)]);
+    public static readonly RowsSql InsertWanted = Insert("wanted_copy", ["blob_key", "store", "due_at"]);
+    public static readonly RowsSql PostponeCopies = RowsSql.Of(
+        ["blob_key", "store", "due_at"], rows => $"UPDATE wanted_copy t SET due_at = w.due_at FROM {rows} WHERE t.blob_key = w.blob_key AND t.store = w.store");
 
     /// <summary>Keys and stores; each must be wanted.</summary>
     public const string SettleCopies = "WITH done AS (DELETE FROM wanted_copy t USING unnest($1, $2) AS w(blob_key, store) WHERE t.blob_key = w.blob_key AND t.store = w.store "
@@ -75,7 +95,8 @@ internal static class CommitSql
         + "FROM unnest($1, $2, $3, $4, $5, $6) AS w(blob_key, store, store_key, tier, verified_at, old_key) WHERE t.blob_key = w.blob_key AND t.store = w.store AND t.store_key = w.old_key "
         + "RETURNING t.blob_key, t.store) SELECT catalog_expect('blob', ARRAY(SELECT w.blob_key FROM unnest($1, $2) AS w(blob_key, store) "
         + "WHERE NOT EXISTS (SELECT 1 FROM done d WHERE d.blob_key = w.blob_key AND d.store = w.store)))";
-    public const string UpdateVerified = "UPDATE blob_copy t SET verified_at = w.verified_at FROM unnest($1, $2, $3) AS w(verified_at, blob_key, store) WHERE t.blob_key = w.blob_key AND t.store = w.store";
+    public static readonly RowsSql UpdateVerified = RowsSql.Of(
+        ["verified_at", "blob_key", "store"], rows => $"UPDATE blob_copy t SET verified_at = w.verified_at FROM {rows} WHERE t.blob_key = w.blob_key AND t.store = w.store");
 
     /// <summary>Arrays of keys, of the blobs that they are in, and of <see cref="RowFields.RewrittenColumns"/>.</summary>
     public static readonly string RewriteInstances = Expect(
@@ -83,7 +104,7 @@ internal static class CommitSql
         $"UPDATE instance t SET {string.Join(", ", RowFields.RewrittenColumns.Select(c => $"{c} = w.{c}"))} FROM unnest({Numbered(RowFields.RewrittenColumns.Length + 2)}) "
         + $"AS w(w_key, w_from, {string.Join(", ", RowFields.RewrittenColumns)}) WHERE t.instance_key = w.w_key AND t.blob_key = w.w_from RETURNING t.instance_key AS key");
 
-    public static readonly string RewriteHeaders = Update("header", "instance_key", "", ["encoding", "bytes", "frames"]);
+    public static readonly RowsSql RewriteHeaders = Update("header", "instance_key", "", ["encoding", "bytes", "frames"]);
 
     /// <summary>Arrays of losers and survivors: the losers point to their survivors, and so do their earlier losers and their studies.</summary>
     public const string Merge = "WITH w AS (SELECT * FROM unnest($1, $2) AS w(loser, survivor)), "
@@ -93,7 +114,7 @@ internal static class CommitSql
         + "moved AS (UPDATE study t SET patient_key = w.survivor, version = t.version + 1 FROM w WHERE t.patient_key = w.loser) "
         + "SELECT catalog_expect('patient', ARRAY(SELECT x FROM unnest($1 || $2) AS x EXCEPT SELECT key FROM marked EXCEPT SELECT key FROM fenced))";
 
-    public static readonly string InsertNameWords = Insert("patient_name_word", ["patient_key", "word", "sound"]);
+    public static readonly RowsSql InsertNameWords = Insert("patient_name_word", ["patient_key", "word", "sound"]);
     public const string DeleteNameWords = "DELETE FROM patient_name_word WHERE patient_key = ANY($1)";
     public const string DeleteIdentifiers = "DELETE FROM patient_identifier WHERE patient_key = ANY($1)";
     public const string DeleteHeaders = "DELETE FROM header WHERE instance_key = ANY($1)";
@@ -116,28 +137,36 @@ internal static class CommitSql
         + "gone AS (DELETE FROM patient p USING emptied e WHERE p.patient_key = e.patient_key RETURNING 1) "
         + "UPDATE total SET patients = patients - (SELECT count(*) FROM gone) WHERE slot = pg_backend_pid() % 32";
 
-    public static readonly string InsertRejections = Insert("rejection", WorkFields.RejectionColumns.Split(", "));
+    public static readonly RowsSql InsertRejections = Insert("rejection", WorkFields.RejectionColumns.Split(", "));
 
     public const string InstancesOfStudy = "i.series_key IN (SELECT x.series_key FROM series x WHERE x.study_key = $1)";
     public const string InstancesOfSeries = "i.series_key = $1";
     public const string ThisInstance = "i.instance_key = $1";
 
-    public static readonly string InsertBlocks = Insert("metadata_block", ["series_key", "instance_count", "bulk_data_base", "length", "crc32", "packed_length", "bytes"])
-        + " ON CONFLICT (series_key) DO UPDATE SET instance_count = excluded.instance_count, bulk_data_base = excluded.bulk_data_base, length = excluded.length, crc32 = excluded.crc32, "
-        + "packed_length = excluded.packed_length, bytes = excluded.bytes";
+    public static readonly RowsSql InsertBlocks = Insert(
+        "metadata_block",
+        ["series_key", "instance_count", "bulk_data_base", "length", "crc32", "packed_length", "bytes"],
+        " ON CONFLICT (series_key) DO UPDATE SET instance_count = excluded.instance_count, bulk_data_base = excluded.bulk_data_base, length = excluded.length, crc32 = excluded.crc32, "
+        + "packed_length = excluded.packed_length, bytes = excluded.bytes");
 
     private const string ClaimHolds = "t.kind = w.kind AND t.grain_key = w.grain_key AND t.name = w.name AND t.leased_by = w.leased_by AND t.due_at = w.due_at";
 
-    public const string FinishReminders = "DELETE FROM reminder t USING unnest($1, $2, $3, $4, $5) AS w(kind, grain_key, name, leased_by, due_at) WHERE " + ClaimHolds;
-    public const string PostponeReminders = "UPDATE reminder t SET due_at = w.until, leased_until = NULL, leased_by = NULL, attempts = w.attempts, payload = w.payload "
-        + "FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) AS w(kind, grain_key, name, leased_by, due_at, until, attempts, payload) WHERE " + ClaimHolds;
-    public const string CancelReminders = "DELETE FROM reminder t USING unnest($1, $2, $3) AS w(kind, grain_key, name) WHERE t.kind = w.kind AND t.grain_key = w.grain_key AND t.name = w.name";
+    private static readonly string[] s_claim = ["kind", "grain_key", "name", "leased_by", "due_at"];
 
-    private const string InsertReminders = "INSERT INTO reminder (kind, grain_key, name, due_at, attempts, payload) SELECT kind, grain_key, name, due_at, 0, payload "
-        + "FROM unnest($1, $2, $3, $4, $5) AS w(kind, grain_key, name, due_at, payload) ORDER BY kind, grain_key, name ON CONFLICT (kind, grain_key, name) ";
+    public static readonly RowsSql FinishReminders = RowsSql.Of(s_claim, rows => $"DELETE FROM reminder t USING {rows} WHERE {ClaimHolds}");
+    public static readonly RowsSql PostponeReminders = RowsSql.Of(
+        [.. s_claim, "until", "attempts", "payload"],
+        rows => $"UPDATE reminder t SET due_at = w.until, leased_until = NULL, leased_by = NULL, attempts = w.attempts, payload = w.payload FROM {rows} WHERE {ClaimHolds}");
+    public static readonly RowsSql CancelReminders = RowsSql.Of(
+        ["kind", "grain_key", "name"], rows => $"DELETE FROM reminder t USING {rows} WHERE t.kind = w.kind AND t.grain_key = w.grain_key AND t.name = w.name");
 
-    public const string AddReminders = InsertReminders + "DO NOTHING";
-    public const string SetReminders = InsertReminders + "DO UPDATE SET due_at = excluded.due_at, leased_until = NULL, leased_by = NULL, attempts = 0, payload = excluded.payload";
+    private static readonly RowsSql s_insertReminders = RowsSql.Of(
+        ["kind", "grain_key", "name", "due_at", "payload"],
+        rows => "INSERT INTO reminder (kind, grain_key, name, due_at, attempts, payload) SELECT kind, grain_key, name, due_at, 0, payload "
+            + $"FROM {rows} ORDER BY kind, grain_key, name ON CONFLICT (kind, grain_key, name) ");
+
+    public static readonly RowsSql AddReminders = s_insertReminders.With(sql => sql + "DO NOTHING");
+    public static readonly RowsSql SetReminders = s_insertReminders.With(sql => sql + "DO UPDATE SET due_at = excluded.due_at, leased_until = NULL, leased_by = NULL, attempts = 0, payload = excluded.payload");
 
     public const string SetConsumers = "INSERT INTO consumer (name, sequence, updated_at) SELECT * FROM unnest($1, $2, $3) AS w(name, sequence, updated_at) ORDER BY name "
         + "ON CONFLICT (name) DO UPDATE SET sequence = greatest(consumer.sequence, excluded.sequence), updated_at = excluded.updated_at";
@@ -157,22 +186,30 @@ internal static class CommitSql
         + "UPDATE total SET patients = patients + $2, studies = studies + $3, series = series + $4, instances = instances + $5, blobs = blobs + $6, blob_bytes = blob_bytes + $7, "
         + "quarantined = quarantined + $8, conflicts = conflicts + $9 - (SELECT count(*) FROM resolved) WHERE slot = pg_backend_pid() % 32";
 
-    /// <summary>The one row that all commits need, so it is the last: it is held only while the commit is made durable. That is the price of a feed without gaps.</summary>
-    public const string InsertOutbox = "WITH taken AS (UPDATE sequence SET value = value + $1 WHERE name = 'outbox' RETURNING value - $1 AS before) "
-        + "INSERT INTO outbox (sequence, kind, study_instance_uid, series_instance_uid, sop_instance_uid, payload, created_at) "
-        + "SELECT taken.before + w.n, w.kind, w.study, w.series, w.sop, w.payload, w.at "
-        + "FROM taken, unnest($2, $3, $4, $5, $6, $7) WITH ORDINALITY AS w(kind, study, series, sop, payload, at, n)";
+    /// <summary>Who numbers the outbox does it alone.</summary>
+    public const string LockOutbox = "SELECT 1 FROM sequence WHERE name = 'outbox' FOR NO KEY UPDATE";
 
-    /// <summary>What storing writes anew, each as an array for each column, behind one another: those of blobs, copies, instances and headers of which there are some. One statement
-    /// instead of four, since a statement for one row costs more than the row; foreign keys are looked at when it ends.</summary>
-    /// <param name="blobs">How many rows of each.</param>
-    /// <param name="copies">The same.</param>
-    /// <param name="instances">The same.</param>
-    /// <param name="headers">The same.</param>
-    public static string InsertStored(int blobs, int copies, int instances, int headers)
+    /// <summary>Gives entries that wait their numbers, in the order of their arrival, up to $1 of them. In a statement behind the lock, which sees all that was committed before it was
+    /// had: whatever was committed before another commit began is numbered before it.</summary>
+    public const string NumberOutbox = "WITH moved AS (DELETE FROM outbox_waiting WHERE arrival IN (SELECT o.arrival FROM outbox_waiting o ORDER BY o.arrival LIMIT $1) RETURNING *), "
+        + "taken AS (UPDATE sequence SET value = value + (SELECT count(*) FROM moved) WHERE name = 'outbox' AND EXISTS (SELECT 1 FROM moved) RETURNING value - (SELECT count(*) FROM moved) AS before) "
+        + "INSERT INTO outbox (sequence, kind, study_instance_uid, series_instance_uid, sop_instance_uid, payload, created_at) "
+        + "SELECT t.before + row_number() OVER (ORDER BY m.arrival), m.kind, m.study_instance_uid, m.series_instance_uid, m.sop_instance_uid, m.payload, m.created_at FROM taken t, moved m";
+
+    public const string WaitsForNumbers = "SELECT EXISTS (SELECT 1 FROM outbox_waiting ORDER BY arrival LIMIT 1)::int::bigint";
+
+    /// <summary>What storing writes anew, each as an array for each column, behind one another: those of blobs, copies, instances, headers and the outbox of which there are some. One
+    /// statement instead of five, since a statement for one row costs more than the row; foreign keys are looked at when it ends.</summary>
+    /// <param name="counts">How many rows of each, in this order.</param>
+    public static string InsertStored(params ReadOnlySpan<int> counts)
     {
-        int which = (blobs > 0 ? 1 : 0) | (copies > 0 ? 2 : 0) | (instances > 0 ? 4 : 0) | (headers > 0 ? 8 : 0);
-        return (Math.Max(Math.Max(blobs, copies), Math.Max(instances, headers)) <= FewRows ? s_insertFewStored : s_insertStored)[which];
+        (int which, int most) = (0, 0);
+        for (int i = 0; i < counts.Length; i++)
+        {
+            if (counts[i] > 0) which |= 1 << i;
+            most = Math.Max(most, counts[i]);
+        }
+        return s_insertStored[which].For(most);
     }
 
     /// <summary>Moves instances to the rejected ones: $1 says which, $2 is the deletion, $3 the Study Instance UID, $4 how many they must be.</summary>
@@ -190,45 +227,45 @@ internal static class CommitSql
         $"WITH locked AS MATERIALIZED (SELECT t.{key} AS key, t.version FROM {table} t WHERE t.{key} = ANY($1){more} ORDER BY t.{order} FOR {strength}) "
         + $"SELECT catalog_expect('{table}', ARRAY(SELECT w.key FROM unnest($1, $2) AS w(key, version) WHERE NOT EXISTS (SELECT 1 FROM locked l WHERE l.key = w.key AND l.version = w.version)))";
 
-    private static string Insert(string table, IEnumerable<string> columns, int first = 1)
+    private static RowsSql Insert(string table, IEnumerable<string> columns, string more = "", int first = 1)
     {
-        string names = string.Join(", ", columns);
-        return $"INSERT INTO {table} ({names}) SELECT * FROM unnest({Numbered(columns.Count(), first)}) AS w({names})";
+        string[] names = [.. columns];
+        return RowsSql.Of(names, rows => $"INSERT INTO {table} ({string.Join(", ", names)}) SELECT * FROM {rows}{more}", first);
     }
 
-    /// <summary>The same for a few rows: unnest lays down each array by itself before it gives the first row, which for one row of 50 columns took longer than the row.
-    /// Finding an element of an array of texts is linear in those before it, so this is not for many.</summary>
-    private static string InsertFew(string table, IEnumerable<string> columns, int first)
+    private static RowsSql InsertAll(IEnumerable<(string Table, string[] Columns)> tables)
     {
-        IEnumerable<string> elements = Enumerable.Range(first, columns.Count()).Select(i => $"(${i})[n]");
-        return $"INSERT INTO {table} ({string.Join(", ", columns)}) SELECT {string.Join(", ", elements)} FROM generate_series(1, cardinality(${first})) AS n";
-    }
-
-    private static string InsertAll(IEnumerable<(string Table, string[] Columns)> tables, Func<string, IEnumerable<string>, int, string> insert)
-    {
-        List<string> inserts = [];
+        List<RowsSql> inserts = [];
         int first = 1;
         foreach ((string table, string[] columns) in tables)
         {
-            inserts.Add(insert(table, columns, first));
+            inserts.Add(Insert(table, columns, first: first));
             first += columns.Length;
         }
-        return inserts.Count switch
+        return new RowsSql(All(inserts.Select(i => i.Few)), All(inserts.Select(i => i.Many)));
+
+        static string All(IEnumerable<string> statements) => statements.ToArray() switch
         {
-            0 => "",
-            1 => inserts[0],
-            _ => $"WITH {string.Join(", ", inserts[..^1].Select((sql, i) => $"insert{i} AS ({sql})"))} {inserts[^1]}",
+            [] => "",
+            [var only] => only,
+            [.. var others, var last] => $"WITH {string.Join(", ", others.Select((sql, i) => $"insert{i} AS ({sql})"))} {last}",
         };
     }
 
     /// <summary>The first array holds the keys, the others the columns in order.</summary>
-    private static string Update(string table, string key, string more, string[] columns) =>
-        $"UPDATE {table} t SET {more}{string.Join(", ", columns.Select(c => $"{c} = w.{c}"))} FROM unnest({Numbered(columns.Length + 1)}) AS w(w_key, {string.Join(", ", columns)}) WHERE t.{key} = w.w_key";
+    private static RowsSql Update(string table, string key, string more, string[] columns) => RowsSql.Of(
+        ["w_key", .. columns], rows => $"UPDATE {table} t SET {more}{string.Join(", ", columns.Select(c => $"{c} = w.{c}"))} FROM {rows} WHERE t.{key} = w.w_key");
 
-    private static string UpdateVersion(string table, string key, string[] columns) => Expect(
-        table,
-        $"UPDATE {table} t SET version = t.version + 1, {string.Join(", ", columns.Select(c => $"{c} = w.{c}"))} FROM unnest({Numbered(columns.Length + 2)}) "
-        + $"AS w(w_key, w_version, {string.Join(", ", columns)}) WHERE t.{key} = w.w_key AND t.version = w.w_version RETURNING t.{key} AS key");
+    private static RowsSql UpdateVersion(string table, string key, string[] columns) => RowsSql.Of(
+        ["w_key", "w_version", .. columns],
+        rows => Expect(
+            table,
+            $"UPDATE {table} t SET version = t.version + 1, {string.Join(", ", columns.Select(c => $"{c} = w.{c}"))} FROM {rows} "
+            + $"WHERE t.{key} = w.w_key AND t.version = w.w_version RETURNING t.{key} AS key"));
+
+    /// <summary>What was packed of a series goes with any change of it.</summary>
+    private static RowsSql UpdateSeriesRows(string[] columns) => Update("series", "series_key", "", columns)
+        .With(sql => $"WITH blocks AS ({DeleteBlocks}), " + Expect("series", sql + " RETURNING t.series_key AS key")["WITH ".Length..]);
 
     private static string Delete(string table) => Expect(table, $"DELETE FROM {table} WHERE {table}_key = ANY($1) RETURNING {table}_key AS key");
 

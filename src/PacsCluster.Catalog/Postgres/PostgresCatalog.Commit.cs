@@ -19,7 +19,9 @@ public sealed partial class PostgresCatalog
         ct.ThrowIfCancellationRequested();
         if (changes.IsEmpty) return;
         DateTimeOffset now = _time.GetUtcNow();
-        bool sweeps = Interlocked.Increment(ref _commits) % CommitsPerSweep == 0;
+        int commits = Interlocked.Increment(ref _commits);
+        bool sweeps = commits % CommitsPerSweep == 0;
+        if (commits % CommitsPerNumbering == 0) NumberInBackground();
         CommitBatch batch = CommitBatch.Of(changes, Guid.CreateVersion7(now), sweeps ? Guid.CreateVersion7(now - s_markLife) : null);
         if (changes.DecidedOn?.Hold is Hold hold && await CommitHeldAsync(hold, batch))
         {

@@ -39,6 +39,7 @@ public sealed partial class PostgresCatalog
     public async IAsyncEnumerable<OutboxRow> ReadOutboxAsync(long afterSequence, int limit, [EnumeratorCancellation] CancellationToken ct = default)
     {
         const string sql = $"SELECT {ListFields.OutboxColumns} FROM outbox WHERE sequence > $1 ORDER BY sequence LIMIT $2";
+        await NumberOutboxAsync(ct);
         for (List<OutboxRow> page = [null!]; page.Count > 0 && limit > 0;)
         {
             page = await ReadAsync(sql, ListFields.ReadOutbox, ct, Number(afterSequence), Number(Math.Min(limit, RowsPerPage)));

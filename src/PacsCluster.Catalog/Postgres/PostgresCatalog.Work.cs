@@ -45,7 +45,11 @@ public sealed partial class PostgresCatalog
         await ReadAsync($"SELECT {WorkFields.ReminderColumns} FROM reminder ORDER BY due_at, kind, grain_key, name LIMIT $1", WorkFields.ReadReminder, ct, Number(limit));
 
     /// <inheritdoc/>
-    public async ValueTask<FeedState> GetFeedAsync(CancellationToken ct = default) => (await ReadAsync(WorkFields.Feed, WorkFields.ReadFeed, ct))[0];
+    public async ValueTask<FeedState> GetFeedAsync(CancellationToken ct = default)
+    {
+        await NumberOutboxAsync(ct);
+        return (await ReadAsync(WorkFields.Feed, WorkFields.ReadFeed, ct))[0];
+    }
 
     /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<ConsumerRow>> ListConsumersAsync(CancellationToken ct = default) =>

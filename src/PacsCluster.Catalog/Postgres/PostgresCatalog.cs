@@ -47,7 +47,11 @@ public sealed partial class PostgresCatalog : ICatalog, ICatalogWriter
     }
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync() => _server.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _numbering;
+        await _server.DisposeAsync();
+    }
 
     /// <summary>Runs a query that reads and collects its rows.</summary>
     private ValueTask<List<T>> ReadAsync<T>(string sql, Func<IRow, T> read, CancellationToken ct, params NpgsqlParameter[] parameters) =>

@@ -196,6 +196,13 @@ internal static class Schema
             OldestProgram = 1,
             Indexes = [("blob_retired", "blob (retired_at) WHERE retired_at IS NOT NULL")],
         },
+        // Entries of the outbox until they are numbered. Older programs number their own in their commits. Rows come and go: its garbage is collected by their number.
+        new("""
+            CREATE TABLE outbox_waiting (
+            arrival bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, kind TEXT NOT NULL, study_instance_uid TEXT NOT NULL, series_instance_uid TEXT NOT NULL,
+            sop_instance_uid TEXT NOT NULL, payload TEXT NOT NULL, created_at bigint NOT NULL)
+            WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_analyze_threshold = 1000000000)
+            """) { OldestProgram = 1 },
     ];
 }
 

@@ -10,7 +10,7 @@ namespace PacsCluster.Engine;
 public sealed record ChangePage(IReadOnlyList<OutboxRow> Changes, FeedState Feed, bool IsTrimmed);
 
 /// <summary>
-/// What happened, in the order in which it was committed: numbered from 1 without gaps by the commits themselves, so that whoever has read up to a number has missed nothing before it.
+/// What happened, in the order in which it was committed: numbered from 1 without gaps, so that whoever has read up to a number has missed nothing before it.
 /// Any node reads it. A commit of this process wakes those who wait at once, one of another node within a second. Thread-safe.
 /// </summary>
 public sealed class ChangeFeed
