@@ -72,6 +72,17 @@ public sealed class WindowTests
     }
 
     [Fact]
+    public async Task C_12_APeerOfOthersReadsTheWindowThatIsAnswered()
+    {
+        string folder = Path.Combine(BlobServers.ProjectRoot(), "tests", "PacsCluster.Dimse.Tests", "node");
+        if (!Directory.Exists(Path.Combine(folder, "node_modules", "dcmjs-dimse"))) throw Missing.Because("dcmjs-dimse is not installed: tests/run does npm ci in tests/PacsCluster.Dimse.Tests/node");
+        await using TestServer server = await TestServer.StartAsync(new DimseOptions { OperationsPerformedAtOnce = 8 });
+        // It negotiates a window, though it sends one request after the other all the same.
+        ToolResult result = await Tool.RunAsync("node", ["window.cjs", $"{server.Port}", "12", "20", "PACSCLUSTER"], workingDirectory: folder);
+        Assert.Equal($$"""{"answered":[8,1],"statuses":[{{string.Join(',', Enumerable.Repeat(0, 12))}}]}""", result.Output.Trim());
+    }
+
+    [Fact]
     public async Task RequestsBeyondTheWindowAreServedInTurnAndNamedInTheLog()
     {
         var store = new HeldStore();

@@ -97,7 +97,8 @@ public sealed class BlobServers : IAsyncDisposable
         throw new InvalidOperationException($"a blob server ended: {string.Join('\n', said)}{await process.StandardError.ReadToEndAsync()}");
     }
 
-    internal static string ProjectRoot()
+    /// <summary>The folder in which the solution lies.</summary>
+    public static string ProjectRoot()
     {
         for (DirectoryInfo? at = new(AppContext.BaseDirectory); at is not null; at = at.Parent)
         {
