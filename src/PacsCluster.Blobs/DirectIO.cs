@@ -54,19 +54,17 @@ internal static unsafe partial class DirectIO
         }
     }
 
-    /// <summary>Waits until one write of a context has ended.</summary>
-    /// <param name="context">With a write under way.</param>
-    /// <param name="missing">Bytes of it that were not written, though nothing was refused.</param>
-    /// <exception cref="IOException">It was refused, with the system's error in HResult.</exception>
-    public static void WaitForOne(nint context, out long missing)
+    /// <summary>Waits until one write of a context has ended; there must be one under way.</summary>
+    /// <returns>Why it was refused, or that it was not taken whole; null when it was.</returns>
+    public static IOException? WaitForOne(nint context)
     {
         Event ended = default;
         while (Call(s_calls.GetEvents, context, 1, 1, (nint)(&ended), 0) != 1)
         {
             if (Marshal.GetLastPInvokeError() is not (EINTR or 0) and int error) throw new InvalidOperationException($"io_getevents: {Marshal.GetPInvokeErrorMessage(error)}");
         }
-        missing = (long)ended.Data - ended.Result;
-        if (ended.Result < 0) throw Error((int)-ended.Result);
+        if (ended.Result < 0) return Error((int)-ended.Result);
+        return ended.Result == (long)ended.Data ? null : new IOException($"{ended.Result} of {ended.Data} bytes were written");
     }
 
     private static IOException Error(int number) => new(Marshal.GetPInvokeErrorMessage(number), number);

@@ -72,17 +72,7 @@ internal sealed unsafe class PackBuffer : IDisposable
     public void Wait()
     {
         IOException? fault = null;
-        while (_inFlight > 0)
-        {
-            try
-            {
-                WaitForOne();
-            }
-            catch (IOException e)
-            {
-                fault ??= e;
-            }
-        }
+        while (_inFlight > 0) fault = WaitForOne() ?? fault;
         if (fault is not null) throw fault;
     }
 
@@ -101,15 +91,15 @@ internal sealed unsafe class PackBuffer : IDisposable
             Durable.StartWriteOut(file, offset + from, length);
             return;
         }
-        if (_inFlight == RequestsMax) WaitForOne();
+        if (_inFlight == RequestsMax && WaitForOne() is { } fault) throw fault;
         DirectIO.Submit(_context, file, _memory + from, length, offset + from);
         _inFlight++;
     }
 
-    private void WaitForOne()
+    private IOException? WaitForOne()
     {
-        DirectIO.WaitForOne(_context, out long missing);
+        IOException? fault = DirectIO.WaitForOne(_context);
         _inFlight--;
-        if (missing != 0) throw new IOException($"{missing} bytes of a blob were not taken");
+        return fault;
     }
 }

@@ -1,0 +1,53 @@
+using Microsoft.Win32.SafeHandles;
+using PacsCluster.Testing;
+
+namespace PacsCluster.Blobs.Tests;
+
+/// <summary>Writing past the page cache, where it goes wrong.</summary>
+public sealed class PackBufferTests
+{
+    [Fact]
+    public void A_write_that_is_refused_in_the_background_is_told_once_and_the_memory_serves_again()
+    {
+        using var folder = new TempFolder();
+        using SafeFileHandle file = File.OpenHandle(folder.At("file"), FileMode.CreateNew, FileAccess.ReadWrite);
+        if (!DirectIO.TryEnable(file)) throw Missing.Because("this file system has no writes past the page cache");
+        using var buffer = new PackBuffer(600_000);
+        byte[] bytes = new byte[500_000];
+        Random.Shared.NextBytes(bytes);
+        buffer.Start();
+        buffer.Append(bytes);
+        // No place for whole blocks: the kernel takes the request and refuses it later, as it does where a disk fails.
+        buffer.Begin(file, true, offset: 1);
+        Assert.Throws<IOException>(buffer.Wait);
+        buffer.Wait();
+
+        buffer.Start();
+        for (int at = 0; at < bytes.Length; at += 70_000)
+        {
+            buffer.Append(bytes.AsSpan(at, Math.Min(70_000, bytes.Length - at)));
+            buffer.Begin(file, true, offset: 8192);
+        }
+        buffer.End(file, true, 8192, new byte[Pack.HeaderBytes]);
+        Assert.Equal(bytes, File.ReadAllBytes(folder.At("file"))[(8192 + Pack.HeaderBytes)..][..bytes.Length]);
+    }
+
+    [Fact]
+    public void Without_it_the_same_blocks_are_written_as_usual()
+    {
+        using var folder = new TempFolder();
+        using SafeFileHandle file = File.OpenHandle(folder.At("file"), FileMode.CreateNew, FileAccess.ReadWrite);
+        using var buffer = new PackBuffer(200_000);
+        byte[] bytes = new byte[200_000];
+        Random.Shared.NextBytes(bytes);
+        buffer.Start();
+        buffer.Append(bytes.AsSpan(0, 150_000));
+        buffer.Begin(file, false, 4096);
+        buffer.Append(bytes.AsSpan(150_000));
+        buffer.End(file, false, 4096, new byte[Pack.HeaderBytes]);
+        byte[] written = File.ReadAllBytes(folder.At("file"));
+        Assert.Equal(bytes, written[(4096 + Pack.HeaderBytes)..][..bytes.Length]);
+        Assert.Equal(0, written.Length % Pack.BlockBytes);
+        Assert.Equal(-1, written.AsSpan(4096 + Pack.HeaderBytes + bytes.Length).IndexOfAnyExcept((byte)0));
+    }
+}
