@@ -14,7 +14,7 @@ internal sealed class CommitBatch
     private CommitBatch() { }
 
     /// <summary>Everything that the changes want written. Locks are taken in one order: patients by key, studies by UID, then what hangs on them,
-    /// which the study's lock covers; the rows that all commits touch come last.</summary>
+    /// which the study's lock covers; the row of totals comes last.</summary>
     /// <param name="changes">The changes.</param>
     /// <param name="token">Of this commit and its repetitions alone: who finds it written knows that the commit happened.</param>
     /// <param name="forget">Marks older than this are of no use to anybody; null leaves them.</param>
