@@ -163,6 +163,7 @@ public sealed partial class FileBlobStore
     private sealed class PackedWriter(FileBlobStore store, Pack pack, string key, long offset, int length) : LocalWriter(store, key)
     {
         private readonly PackBuffer _buffer = store.RentBuffer();
+        private readonly long _began = store._time.GetTimestamp();
 
         public override ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken ct = default)
         {
@@ -193,6 +194,8 @@ public sealed partial class FileBlobStore
         {
             try
             {
+                // One more day, and where nobody sees locks the pack may be swept with it as one without blobs.
+                if (Store._time.GetElapsedTime(_began) > s_packLife) throw new IOException("it has been coming in for half a day");
                 pack.Commit(offset, Key, length, Store._time.GetUtcNow(), _buffer);
             }
             catch

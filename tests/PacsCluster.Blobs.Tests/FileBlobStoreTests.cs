@@ -188,6 +188,20 @@ public sealed class FileBlobStoreTests : BlobStoreConformance
     }
 
     [Fact]
+    public async Task A_blob_that_was_half_a_day_in_coming_is_refused()
+    {
+        string kept = await PutWholeAsync(Store, Noise(1000));
+        await using (BlobWriter writer = Store.TryCreateSized(300_000)!)
+        {
+            await writer.WriteAsync(Noise(200_000), Ct);
+            _time.Shift = TimeSpan.FromHours(13);
+            await writer.WriteAsync(Noise(100_000), Ct);
+            await Assert.ThrowsAsync<BlobStoreUnavailableException>(async () => await writer.CommitAsync(Ct));
+        }
+        Assert.Equal(kept, Assert.Single(await ListAsync(Store)).Key);
+    }
+
+    [Fact]
     public async Task What_a_crash_left_in_a_pack_hides_nothing_behind_it()
     {
         string first = await PutWholeAsync(Store, Noise(10_000));
