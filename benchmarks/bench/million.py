@@ -28,6 +28,7 @@ def kept(server):
 def million(bench):
     """Resident memory at every tenth of the way, and what verify says at the end. No peers: it is about what grows."""
     count = 20_000 if bench.quick else 1_000_000
+    bench.remark("million: sent once, whatever the number of rounds")
     folder = os.path.join(bench.work, "files", "ct-small")
     synthetic.write_files(folder, FILES, 1, synthetic.CT, "CT", 16, 16)
     share, = synthetic.shares(folder, os.path.join(bench.work, "shares"), 1)
