@@ -244,13 +244,13 @@ internal static class CommitSql
 
     /// <summary>What was packed of a series goes with any change of it.</summary>
     private static RowsSql UpdateSeriesRows(string[] columns) => Update("series", "series_key", "", columns)
-        .With(sql => $"WITH blocks AS ({DeleteBlocks}), " + Expect("series", sql + " RETURNING t.series_key AS key")["WITH ".Length..]);
+        .With(sql => Expect("series", sql + " RETURNING t.series_key AS key", $"blocks AS ({DeleteBlocks}), "));
 
     private static string Delete(string table) => Expect(table, $"DELETE FROM {table} WHERE {table}_key = ANY($1) RETURNING {table}_key AS key");
 
     /// <summary>A statement that must hit every row of the keys in its first array.</summary>
-    private static string Expect(string kind, string statement) =>
-        $"WITH done AS ({statement}) SELECT catalog_expect('{kind}', ARRAY(SELECT x FROM unnest($1) AS x EXCEPT SELECT key FROM done))";
+    private static string Expect(string kind, string statement, string before = "") =>
+        $"WITH {before}done AS ({statement}) SELECT catalog_expect('{kind}', ARRAY(SELECT x FROM unnest($1) AS x EXCEPT SELECT key FROM done))";
 
     private static string Numbered(int count, int first = 1) => string.Join(", ", Enumerable.Range(first, count).Select(i => $"${i}"));
 }
