@@ -21,13 +21,19 @@ internal sealed class Pack
 
     private const int IdLength = 24;
 
-    /// <summary>Asked of the file system ahead of its use; what a crash leaves of it stays with the pack.</summary>
-    private const long AllocatedAtOnce = 16 * 1024 * 1024;
+    // Asked of the file system ahead of its use: little at first, then in such pieces that the file system has the few of them in the file's own record. Each flush writes
+    // that record anyway, and from the fifth piece on one more block. What a crash leaves of it stays with the pack.
+    private const long AllocatedFirst = 16 * 1024 * 1024;
+    private const long AllocatedAtOnce = 120 * 1024 * 1024;
+
+    /// <summary>Of the space that is left on the disk, one in so many parts may be asked for ahead.</summary>
+    private const int PartsOfFreeSpace = 64;
 
     // Two on one file: whole blocks are written by the second, past the page cache, and parts of them (to erase) by the first.
     private readonly SafeFileHandle _file;
     private readonly SafeFileHandle _blockFile;
     private readonly bool _isDirect;
+    private readonly string _folder;
     private readonly object _gate = new();
     private long _blocks;
     private long _allocated;
@@ -37,9 +43,9 @@ internal sealed class Pack
     private bool _isFlushing;
     private IOException? _fault;
 
-    private Pack(string id, SafeFileHandle file, SafeFileHandle blockFile, long began)
+    private Pack(string id, string folder, SafeFileHandle file, SafeFileHandle blockFile, long began)
     {
-        (Id, _file, _blockFile, Began) = (id, file, blockFile, began);
+        (Id, _folder, _file, _blockFile, Began) = (id, folder, file, blockFile, began);
         _isDirect = DirectIO.TryEnable(blockFile);
     }
 
@@ -88,7 +94,7 @@ internal sealed class Pack
             file.Dispose();
             throw;
         }
-        var pack = new Pack(id, file, blockFile, now);
+        var pack = new Pack(id, inner, file, blockFile, now);
         try
         {
             // Also the outer ones when they were there already: who made them may have died before flushing.
@@ -114,12 +120,14 @@ internal sealed class Pack
         long blocks = Blocks(length);
         if (Volatile.Read(ref _fault) is not null || (_blocks > 0 && offset + (blocks * BlockBytes) > maxBytes)) return false;
         long end = offset + (blocks * BlockBytes);
-        if (end > _allocated) _allocated = Durable.Allocate(_file, _allocated, end, Math.Min(AllocatedAtOnce, maxBytes - _allocated));
+        if (end > _allocated) _allocated = Durable.Allocate(_file, _allocated, end, Math.Min(AheadBytes(), maxBytes - _allocated));
         key = Id + _blocks.ToString("x8", CultureInfo.InvariantCulture);
         _blocks += blocks;
         Interlocked.Increment(ref _users);
         return true;
     }
+
+    private long AheadBytes() => Math.Min(_allocated == 0 ? AllocatedFirst : AllocatedAtOnce, new DriveInfo(_folder).AvailableFreeSpace / PartsOfFreeSpace);
 
     /// <summary>One use less; the last one gives back what was allocated ahead, and closes the file.</summary>
     public void Release()

@@ -17,26 +17,30 @@ internal sealed class Checkpointer : IAsyncDisposable
     /// <summary>WAL pages after which it should begin anew: 32 MiB.</summary>
     private const int PagesToRestart = 8192;
 
-    private readonly Database _writer;
-    private readonly WriterThread _writerThread;
+    private readonly Database _written;
+    private readonly Writer _writer;
     private readonly Database _own;
     private readonly SemaphoreSlim _wake = new(0, 1);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _pagesAtLastCopy;
     private volatile bool _ending;
 
-    public Checkpointer(Database writer, WriterThread writerThread, Func<Database> open)
+    /// <summary>Begins to.</summary>
+    /// <param name="written">The writer's connection.</param>
+    /// <param name="writer">The writer.</param>
+    /// <param name="open">Makes another connection that may write.</param>
+    public Checkpointer(Database written, Writer writer, Func<Database> open)
     {
-        _writer = writer;
-        _writerThread = writerThread;
+        (_written, _writer) = (written, writer);
         _own = open();
+        writer.OnPublished(Wake);
         new Thread(Run) { IsBackground = true, Name = "catalog checkpoint" }.Start();
     }
 
-    /// <summary>On the writer's thread, after a commit: there may be something to do.</summary>
-    public void Wake()
+    // On the writer's turn: there may be something to do.
+    private void Wake()
     {
-        int written = _writer.PagesWritten;
+        int written = _written.PagesWritten;
         if (written - _pagesAtLastCopy < PagesToCopy) return;
         _pagesAtLastCopy = written;
         Release();
@@ -71,7 +75,7 @@ internal sealed class Checkpointer : IAsyncDisposable
             if (_ending) break;
             // Whatever it answers (busy: another process is at it, or a reader needs old pages), later commits wake us again.
             if (_own.CheckpointPassively() < PagesToRestart) continue;
-            _writerThread.RunAsync(_writer.CheckpointPassively).GetAwaiter().GetResult();
+            _writer.CheckpointAsync().GetAwaiter().GetResult();
         }
         _ended.SetResult();
     }

@@ -34,6 +34,9 @@ internal sealed class Database : IDisposable
 
     public sqlite3 Handle { get; }
 
+    /// <summary>Gets the statements that change something; null while nobody wants them.</summary>
+    public CommitRecord? Record { get; set; }
+
     /// <summary>Rows that the last statement changed.</summary>
     public int Changes => raw.sqlite3_changes(Handle);
 
@@ -89,10 +92,13 @@ internal sealed class Database : IDisposable
         return pages;
     }
 
+    /// <summary>Within a transaction. Some errors end it.</summary>
+    public bool IsInTransaction => raw.sqlite3_get_autocommit(Handle) == 0;
+
     /// <summary>Ends the transaction without writing; nothing when there is none.</summary>
     public void Rollback()
     {
-        if (raw.sqlite3_get_autocommit(Handle) == 0) raw.sqlite3_exec(Handle, "ROLLBACK");
+        if (IsInTransaction) raw.sqlite3_exec(Handle, "ROLLBACK");
     }
 
     public SqliteFault Fault(int result) => new(result, raw.sqlite3_errmsg(Handle).utf8_to_string());

@@ -178,8 +178,11 @@ internal static class Migrations
         CREATE INDEX blob_retired ON blob (retired_at) WHERE retired_at IS NOT NULL;
         """;
 
+    /// <summary>The commit log: how far the database has it. Programs that do not know it may not open what it holds the last commits of.</summary>
+    private const string V7 = "INSERT INTO sequence (name, value) VALUES ('commits', 0);";
+
     /// <summary>By version, from 1.</summary>
-    private static readonly (string Sql, Action<Database>? Fill)[] s_steps = [(V1, null), (V2, null), (V3, null), (V4, FillNameWords), (V5, null), (V6, null)];
+    private static readonly (string Sql, Action<Database>? Fill)[] s_steps = [(V1, null), (V2, null), (V3, null), (V4, FillNameWords), (V5, null), (V6, null), (V7, null)];
 
     public static int Newest => s_steps.Length;
 

@@ -8,7 +8,7 @@ public sealed partial class SqliteCatalog
     {
         ct.ThrowIfCancellationRequested();
         if (changes.IsEmpty) return;
-        await WriteAsync(database =>
+        await _writer.WriteAsync(database =>
         {
             // In this order everywhere: patients by key, studies by UID, then what hangs on them.
             WritePatients(database, changes);
@@ -22,7 +22,7 @@ public sealed partial class SqliteCatalog
             WriteMetadataBlocks(database, changes);
             WriteLists(database, changes);
             WriteWork(database, changes);
-            WriteTotals(database, changes, rejected, emptied);
+            WriteTotals(database, changes, rejected, emptied, _time.GetUtcNow());
             return 0;
         });
         changes.MarkStored();
@@ -223,12 +223,12 @@ public sealed partial class SqliteCatalog
         }
     }
 
-    private static void WriteTotals(Database database, CatalogChanges changes, int rejected, int emptied)
+    private static void WriteTotals(Database database, CatalogChanges changes, int rejected, int emptied, DateTimeOffset now)
     {
         int resolved = 0;
         foreach (long key in changes.ResolvedConflicts)
         {
-            resolved += database.Prepare("UPDATE conflict SET resolved_at = CAST(unixepoch('subsec') * 1000 AS INTEGER) WHERE conflict_key = ? AND resolved_at IS NULL").Bind(key).Run();
+            resolved += database.Prepare("UPDATE conflict SET resolved_at = ? WHERE conflict_key = ? AND resolved_at IS NULL").Bind(now).Bind(key).Run();
         }
         database.Prepare("UPDATE total SET patients = patients + ?, studies = studies + ?, series = series + ?, instances = instances + ?, blobs = blobs + ?, "
             + "blob_bytes = blob_bytes + ?, quarantined = quarantined + ?, conflicts = conflicts + ? WHERE slot = 0")

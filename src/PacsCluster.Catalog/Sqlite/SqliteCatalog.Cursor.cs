@@ -14,7 +14,7 @@ public sealed partial class SqliteCatalog
     private async IAsyncEnumerable<T> StreamAsync<T>(string sql, IReadOnlyList<object> parameters, Func<Statement, T?> read, [EnumeratorCancellation] CancellationToken ct)
         where T : class
     {
-        ReaderPool.Lease lease = await _readers.RentAsync(ct);
+        ReaderPool.Lease lease = await RentReaderAsync(ct);
         // A scan that finds nothing gives no row at which to look at the token.
         CancellationTokenRegistration interrupt = ct.Register(static db => raw.sqlite3_interrupt((sqlite3)db!), lease.Database.Handle);
         Statement? rows = null;

@@ -20,20 +20,18 @@ public sealed partial class SqliteCatalog
 
     async ValueTask<LoadedState> ICatalogWriter.LoadAsync(LoadRequest request, CancellationToken ct)
     {
+        ct.ThrowIfCancellationRequested();
         long firstKey = request.NewKeys > 0 ? await AllocateKeysAsync(request.NewKeys) : 0;
-        return await ReadAsync(
+        // Where the commit will be: there nothing has to be published first.
+        return await _writer.ReadAsync(
             database =>
             {
                 var state = new LoadedState(firstKey, request.NewKeys);
-                // One snapshot for all.
-                database.Execute("BEGIN");
                 foreach (string uid in request.StudyInstanceUids) LoadStudy(database, uid, request.WithClasses, state);
                 foreach (PatientIdentifier identifier in request.Patients) LoadPatient(database, identifier, state);
                 foreach (string uid in request.SopInstanceUids) LoadInstance(database, uid, state);
-                database.Execute("COMMIT");
                 return state;
-            },
-            ct);
+            });
     }
 
     private static void LoadStudy(Database database, string uid, bool withClasses, LoadedState state)

@@ -16,7 +16,7 @@ public sealed partial class SqliteCatalog
         string ofKinds = "SELECT min(due_at) FROM reminder WHERE" + kinds;
         DateTimeOffset? next = await ReadAsync(NextDue, ct);
         if (next is null || next > request.Now || request.Limit == 0) return new ReminderClaim([], next);
-        return await WriteAsync(database =>
+        return await _writer.WriteAsync(database =>
         {
             Statement due = database.Prepare($"SELECT {WorkFields.ReminderColumns} FROM reminder WHERE due_at <= ? AND{kinds} ORDER BY due_at LIMIT ?");
             List<ReminderRow> claimed = ReadRows(BindKinds(due.Bind(request.Now)).Bind(request.Limit), WorkFields.ReadReminder);

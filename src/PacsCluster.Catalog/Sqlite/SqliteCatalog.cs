@@ -10,8 +10,8 @@ public sealed partial class SqliteCatalog : ICatalog, ICatalogWriter
     private const int KeyBlock = 20_000;
 
     private readonly SqliteCatalogOptions _options;
-    private readonly Database _writer;
-    private readonly WriterThread _writerThread = new();
+    private readonly TimeProvider _time;
+    private readonly Writer _writer;
     private readonly ReaderPool _readers;
     private readonly Checkpointer _checkpointer;
     private readonly Lock _keyLock = new();
@@ -20,19 +20,21 @@ public sealed partial class SqliteCatalog : ICatalog, ICatalogWriter
 
     private SqliteCatalog(SqliteCatalogOptions options, TimeProvider time)
     {
-        _options = options;
-        _writer = Open(options, readOnly: false);
+        (_options, _time) = (options, time);
+        Database database = Open(options, readOnly: false);
+        // Brought up to its log first: what the log says was said to the schema as it is.
+        _writer = new Writer(database, options);
         try
         {
-            Migrations.Run(_writer, time.GetUtcNow());
+            Migrations.Run(database, time.GetUtcNow());
         }
         catch
         {
-            _writer.Dispose();
+            _writer.DisposeAsync().AsTask().GetAwaiter().GetResult();
             throw;
         }
         _readers = new ReaderPool(options.ReadersMax, () => Open(options, readOnly: true));
-        _checkpointer = new Checkpointer(_writer, _writerThread, () => Open(options, readOnly: false));
+        _checkpointer = new Checkpointer(database, _writer, () => Open(options, readOnly: false));
     }
 
     /// <summary>Opens, making the database or migrating it to this program's schema first.</summary>
@@ -59,10 +61,8 @@ public sealed partial class SqliteCatalog : ICatalog, ICatalogWriter
     public async ValueTask DisposeAsync()
     {
         await _checkpointer.DisposeAsync();
-        await _writerThread.EndAsync();
         _readers.Dispose();
-        // The last connection to close folds the WAL into the database.
-        _writer.Dispose();
+        await _writer.DisposeAsync();
     }
 
     internal static Database Open(SqliteCatalogOptions options, bool readOnly)
@@ -93,7 +93,7 @@ public sealed partial class SqliteCatalog : ICatalog, ICatalogWriter
     /// <summary>Runs a short read on a connection of the pool.</summary>
     private async ValueTask<T> ReadAsync<T>(Func<Database, T> read, CancellationToken ct)
     {
-        using ReaderPool.Lease lease = await _readers.RentAsync(ct);
+        using ReaderPool.Lease lease = await RentReaderAsync(ct);
         try
         {
             return read(lease.Database);
@@ -102,6 +102,13 @@ public sealed partial class SqliteCatalog : ICatalog, ICatalogWriter
         {
             throw fault.ToUnavailable();
         }
+    }
+
+    /// <summary>A connection that sees all that is committed.</summary>
+    private async ValueTask<ReaderPool.Lease> RentReaderAsync(CancellationToken ct)
+    {
+        await _writer.PublishAsync();
+        return await _readers.RentAsync(ct);
     }
 
     /// <summary>Surrogate keys nobody has: from the block in hand, or from a new one that is taken durably before its first key is used.</summary>
@@ -118,7 +125,7 @@ public sealed partial class SqliteCatalog : ICatalog, ICatalogWriter
                 }
             }
             int block = Math.Max(KeyBlock, count);
-            long end = await WriteAsync(database =>
+            long end = await _writer.WriteAsync(database =>
             {
                 Statement take = database.Prepare("UPDATE sequence SET value = value + ? WHERE name = 'key' RETURNING value");
                 using (take.Bind(block))
@@ -136,29 +143,4 @@ public sealed partial class SqliteCatalog : ICatalog, ICatalogWriter
             }
         }
     }
-
-    /// <summary>Runs one write on the writer's thread, in a transaction.</summary>
-    private Task<T> WriteAsync<T>(Func<Database, T> write) => _writerThread.RunAsync(() =>
-    {
-        try
-        {
-            _writer.Execute("BEGIN IMMEDIATE");
-            T result = write(_writer);
-            _writer.Execute("COMMIT");
-            _checkpointer.Wake();
-            return result;
-        }
-        catch (SqliteFault fault)
-        {
-            _writer.Rollback();
-            if (fault.IsUnique) throw new VersionConflictException("new", 0, fault);
-            if (fault.IsConstraint) throw new InvalidDataException($"a row breaks a rule of the schema ({fault.Result})", fault);
-            throw fault.ToUnavailable();
-        }
-        catch
-        {
-            _writer.Rollback();
-            throw;
-        }
-    });
 }

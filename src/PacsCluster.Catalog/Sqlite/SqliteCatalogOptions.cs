@@ -3,7 +3,7 @@ namespace PacsCluster.Catalog;
 /// <summary>Where and how the catalog lies on SQLite.</summary>
 public sealed record SqliteCatalogOptions
 {
-    /// <summary>File of the database; its folder must exist. Beside it lie <c>-wal</c> and <c>-shm</c>.</summary>
+    /// <summary>File of the database; its folder must exist. Beside it lie <c>-wal</c>, <c>-shm</c> and <c>-commits</c>.</summary>
     public required string Path { get; init; }
 
     /// <summary>Connections for reading, each with a page cache of its own. Default 8; 1 to 64. More searches at once wait for one.</summary>
@@ -18,6 +18,10 @@ public sealed record SqliteCatalogOptions
     /// <summary>How long to wait for another process that writes. Default 10 s; 0 to 10 min. Then CatalogUnavailableException.</summary>
     public TimeSpan BusyTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>How long a commit that nobody reads may wait in the log for those after it, until the database gets them together. Other processes that want to write wait for so long.
+    /// Default 50 ms; 1 ms to 1 h.</summary>
+    public TimeSpan PublishAfter { get; init; } = TimeSpan.FromMilliseconds(50);
+
     /// <summary>What is wrong with the options, a line each; empty when nothing is.</summary>
     public IReadOnlyList<string> Validate()
     {
@@ -27,6 +31,7 @@ public sealed record SqliteCatalogOptions
         Check(WriterCacheMiB is >= 1 and <= 1024, $"{nameof(WriterCacheMiB)}: 1 to 1024 MiB");
         Check(ReaderCacheMiB is >= 1 and <= 1024, $"{nameof(ReaderCacheMiB)}: 1 to 1024 MiB");
         Check(BusyTimeout >= TimeSpan.Zero && BusyTimeout <= TimeSpan.FromMinutes(10), $"{nameof(BusyTimeout)}: 0 to 10 minutes");
+        Check(PublishAfter >= TimeSpan.FromMilliseconds(1) && PublishAfter <= TimeSpan.FromHours(1), $"{nameof(PublishAfter)}: 1 ms to 1 hour");
         return errors;
 
         void Check(bool right, string error)

@@ -9,13 +9,17 @@ internal sealed class Statement : IRow, IRowBinder<Statement>, IDisposable
 {
     private readonly Database _database;
     private readonly sqlite3_stmt _handle;
+    private readonly string _sql;
+    private readonly bool _isReadOnly;
+    private CommitRecord.Values? _values;
     private int _bound;
 
     public Statement(Database database, string sql)
     {
-        _database = database;
+        (_database, _sql) = (database, sql);
         int result = raw.sqlite3_prepare_v3(database.Handle, sql, raw.SQLITE_PREPARE_PERSISTENT, out _handle);
         if (result != raw.SQLITE_OK) throw database.Fault(result);
+        _isReadOnly = raw.sqlite3_stmt_readonly(_handle) != 0;
     }
 
     public long LastUse { get; set; }
@@ -26,6 +30,7 @@ internal sealed class Statement : IRow, IRowBinder<Statement>, IDisposable
     public Statement Bind(long value)
     {
         Check(raw.sqlite3_bind_int64(_handle, ++_bound, value));
+        Recorded?.Add(value);
         return this;
     }
 
@@ -38,6 +43,7 @@ internal sealed class Statement : IRow, IRowBinder<Statement>, IDisposable
     public Statement BindNull()
     {
         Check(raw.sqlite3_bind_null(_handle, ++_bound));
+        Recorded?.AddNull();
         return this;
     }
 
@@ -48,16 +54,30 @@ internal sealed class Statement : IRow, IRowBinder<Statement>, IDisposable
         byte[]? rented = null;
         Span<byte> buffer = most <= 512 ? stackalloc byte[512] : rented = ArrayPool<byte>.Shared.Rent(most);
         int length = Encoding.UTF8.GetBytes(value, buffer);
-        // SQLite copies the bytes. The span of an empty text must not be a null pointer, which would bind NULL: the buffer is never empty.
-        Check(length == 0 ? raw.sqlite3_bind_text(_handle, ++_bound, "") : raw.sqlite3_bind_text(_handle, ++_bound, buffer[..length]));
+        BindText(buffer[..length]);
         if (rented is not null) ArrayPool<byte>.Shared.Return(rented);
         return this;
     }
 
+    /// <summary>A text in UTF-8.</summary>
+    public void BindText(ReadOnlySpan<byte> utf8)
+    {
+        // SQLite copies the bytes. The span of an empty text may be a null pointer, which would bind NULL.
+        Check(utf8.IsEmpty ? raw.sqlite3_bind_text(_handle, ++_bound, "") : raw.sqlite3_bind_text(_handle, ++_bound, utf8));
+        Recorded?.AddText(utf8);
+    }
+
     public Statement Bind(ReadOnlyMemory<byte> value)
     {
-        Check(value.IsEmpty ? raw.sqlite3_bind_zeroblob(_handle, ++_bound, 0) : raw.sqlite3_bind_blob(_handle, ++_bound, value.Span));
+        BindBlob(value.Span);
         return this;
+    }
+
+    /// <summary>Bytes.</summary>
+    public void BindBlob(ReadOnlySpan<byte> value)
+    {
+        Check(value.IsEmpty ? raw.sqlite3_bind_zeroblob(_handle, ++_bound, 0) : raw.sqlite3_bind_blob(_handle, ++_bound, value));
+        Recorded?.AddBlob(value);
     }
 
     /// <summary>A value of a search: text or number.</summary>
@@ -66,6 +86,7 @@ internal sealed class Statement : IRow, IRowBinder<Statement>, IDisposable
     /// <summary>The next row; false at the end.</summary>
     public bool Step()
     {
+        if (!IsRunning && !_isReadOnly && _database.Record is { } record) record.Add(_sql, _values is null ? default : _values.Written);
         IsRunning = true;
         int result = raw.sqlite3_step(_handle);
         if (result == raw.SQLITE_ROW) return true;
@@ -109,12 +130,16 @@ internal sealed class Statement : IRow, IRowBinder<Statement>, IDisposable
         // The error of the last step comes again here; it was thrown there.
         _ = raw.sqlite3_reset(_handle);
         _ = raw.sqlite3_clear_bindings(_handle);
+        _values?.Clear();
         _bound = 0;
         IsRunning = false;
     }
 
     /// <summary>The end of it.</summary>
     public void Finish() => _handle.Dispose();
+
+    /// <summary>Where values go that will have to be written down.</summary>
+    private CommitRecord.Values? Recorded => _isReadOnly || _database.Record is null ? null : _values ??= new CommitRecord.Values();
 
     private void Check(int result)
     {

@@ -1,0 +1,174 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Text;
+
+namespace PacsCluster.Catalog.Sqlite;
+
+/// <summary>
+/// What one commit did, as the statements that changed something, with their values: run again in this order on the database as it was, they do the same (none of them asks the
+/// clock, or for anything random). A text is said once in a run of the log, and called by its number from then on. One for all commits, filled anew for each.
+/// </summary>
+internal sealed class CommitRecord
+{
+    /// <summary>Room in front, for the log's header.</summary>
+    private const int HeadRoom = 64;
+
+    private const byte Text = 1;
+    private const byte Statement = 2;
+
+    private readonly Dictionary<string, int> _texts = new(StringComparer.Ordinal);
+    private readonly List<string> _saidNow = [];
+    private byte[] _bytes = new byte[64 * 1024];
+    private int _end = HeadRoom;
+
+    /// <summary>Bytes of it.</summary>
+    public int Length => _end - HeadRoom;
+
+    /// <summary>Begins the record of the next commit.</summary>
+    public void Start()
+    {
+        _end = HeadRoom;
+        _saidNow.Clear();
+    }
+
+    /// <summary>Takes back what was said in a record that nobody will read.</summary>
+    public void Forget()
+    {
+        foreach (string text in _saidNow) _texts.Remove(text);
+        Start();
+    }
+
+    /// <summary>The log begins anew: texts have to be said again. Not in the midst of a record.</summary>
+    public void Restart()
+    {
+        _texts.Clear();
+        Start();
+    }
+
+    /// <summary>A statement that is about to run.</summary>
+    /// <param name="sql">Its text.</param>
+    /// <param name="values">Its values, as <see cref="Values"/> has them.</param>
+    public void Add(string sql, ReadOnlySpan<byte> values)
+    {
+        if (!_texts.TryGetValue(sql, out int number))
+        {
+            _texts.Add(sql, number = _texts.Count);
+            _saidNow.Add(sql);
+            int length = Encoding.UTF8.GetByteCount(sql);
+            Span<byte> text = Take(1 + sizeof(int) + length);
+            text[0] = Text;
+            BinaryPrimitives.WriteInt32LittleEndian(text[1..], length);
+            Encoding.UTF8.GetBytes(sql, text[(1 + sizeof(int))..]);
+        }
+        Span<byte> statement = Take(1 + (2 * sizeof(int)) + values.Length);
+        statement[0] = Statement;
+        BinaryPrimitives.WriteInt32LittleEndian(statement[1..], number);
+        BinaryPrimitives.WriteInt32LittleEndian(statement[5..], values.Length);
+        values.CopyTo(statement[9..]);
+    }
+
+    /// <summary>The record behind room for a header, filled up with zeros.</summary>
+    public Span<byte> WithHeader(int header, int total)
+    {
+        int start = HeadRoom - header;
+        if (start + total > _bytes.Length) Array.Resize(ref _bytes, start + total);
+        _bytes.AsSpan(_end, start + total - _end).Clear();
+        return _bytes.AsSpan(start, total);
+    }
+
+    /// <summary>Does once more what a record says.</summary>
+    /// <param name="database">In a transaction; null to learn the texts only.</param>
+    /// <param name="record">The record.</param>
+    /// <param name="texts">Texts of the run so far, in order; gets those that are said here.</param>
+    public static void Apply(Database? database, ReadOnlySpan<byte> record, List<string> texts)
+    {
+        while (!record.IsEmpty)
+        {
+            int first = BinaryPrimitives.ReadInt32LittleEndian(record[1..]);
+            if (record[0] == Text)
+            {
+                texts.Add(Encoding.UTF8.GetString(record.Slice(1 + sizeof(int), first)));
+                record = record[(1 + sizeof(int) + first)..];
+                continue;
+            }
+            int length = BinaryPrimitives.ReadInt32LittleEndian(record[5..]);
+            if (database is not null) Values.Bind(database.Prepare(texts[first]), record.Slice(9, length)).Run();
+            record = record[(9 + length)..];
+        }
+    }
+
+    private Span<byte> Take(int length)
+    {
+        if (_end + length > _bytes.Length) Array.Resize(ref _bytes, Math.Max(_bytes.Length * 2, _end + length));
+        _end += length;
+        return _bytes.AsSpan(_end - length, length);
+    }
+
+    /// <summary>The values of one statement in their order: a byte that says what it is, then a number, or a length and bytes.</summary>
+    internal sealed class Values
+    {
+        private const byte Null = 0;
+        private const byte Number = 1;
+        private const byte Utf8 = 2;
+        private const byte Blob = 3;
+
+        private readonly ArrayBufferWriter<byte> _bytes = new(256);
+
+        public ReadOnlySpan<byte> Written => _bytes.WrittenSpan;
+
+        public void Clear() => _bytes.ResetWrittenCount();
+
+        public void AddNull()
+        {
+            _bytes.GetSpan(1)[0] = Null;
+            _bytes.Advance(1);
+        }
+
+        public void Add(long value)
+        {
+            Span<byte> to = _bytes.GetSpan(1 + sizeof(long));
+            to[0] = Number;
+            BinaryPrimitives.WriteInt64LittleEndian(to[1..], value);
+            _bytes.Advance(1 + sizeof(long));
+        }
+
+        public void AddText(ReadOnlySpan<byte> utf8) => Add(Utf8, utf8);
+
+        public void AddBlob(ReadOnlySpan<byte> bytes) => Add(Blob, bytes);
+
+        public static Statement Bind(Statement statement, ReadOnlySpan<byte> values)
+        {
+            while (!values.IsEmpty)
+            {
+                byte kind = values[0];
+                values = values[1..];
+                if (kind == Null)
+                {
+                    statement.BindNull();
+                    continue;
+                }
+                if (kind == Number)
+                {
+                    statement.Bind(BinaryPrimitives.ReadInt64LittleEndian(values));
+                    values = values[sizeof(long)..];
+                    continue;
+                }
+                int length = BinaryPrimitives.ReadInt32LittleEndian(values);
+                ReadOnlySpan<byte> bytes = values.Slice(sizeof(int), length);
+                if (kind == Utf8) statement.BindText(bytes);
+                else statement.BindBlob(bytes);
+                values = values[(sizeof(int) + length)..];
+            }
+            return statement;
+        }
+
+        private void Add(byte kind, ReadOnlySpan<byte> bytes)
+        {
+            Span<byte> to = _bytes.GetSpan(1 + sizeof(int) + bytes.Length);
+            to[0] = kind;
+            BinaryPrimitives.WriteInt32LittleEndian(to[1..], bytes.Length);
+            bytes.CopyTo(to[(1 + sizeof(int))..]);
+            _bytes.Advance(1 + sizeof(int) + bytes.Length);
+        }
+    }
+}

@@ -1,0 +1,199 @@
+using PacsCluster.Catalog.Sqlite;
+using PacsCluster.Testing;
+
+namespace PacsCluster.Catalog.Tests;
+
+/// <summary>Commits are durable in the log before the database has them. What a process that dies leaves is taken from the files as they lie while it still runs.</summary>
+public sealed class CommitLogTests : IDisposable
+{
+    private const int BlockBytes = 4096;
+
+    private readonly TempFolder _folder = new();
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task What_was_acknowledged_is_there_after_a_crash_though_the_database_had_none_of_it()
+    {
+        Requires();
+        await using SqliteCatalog catalog = await OpenAsync("live");
+        await StoreAsync(catalog, 0, 20);
+        string image = Crash("live", "image");
+        Assert.Equal(0, Count(image));
+        await using (SqliteCatalog after = await OpenAsync("image"))
+        {
+            Assert.Equal(20, (await after.CountAsync(Ct)).Instances);
+            Assert.Empty(await after.FindWrongCountsAsync(Ct).ToListAsync(Ct));
+            await StoreAsync(after, 20, 25);
+        }
+        Assert.Equal(25, Count(image));
+        // The one that lives has them too, and more.
+        await StoreAsync(catalog, 20, 30);
+        Assert.Equal(30, (await catalog.CountAsync(Ct)).Instances);
+    }
+
+    [Fact]
+    public async Task A_torn_record_ends_the_log_and_all_in_front_of_it_is_applied()
+    {
+        Requires();
+        await using SqliteCatalog catalog = await OpenAsync("live");
+        await StoreAsync(catalog, 0, 1);
+        await catalog.PingAsync(Ct);
+        long before = Count(_folder.At("live"));
+        List<int> ends = [];
+        for (int i = 1; i <= 6; i++)
+        {
+            await StoreAsync(catalog, i, i + 1);
+            ends.Add(End(_folder.At("live")));
+        }
+        for (int torn = 0; torn < ends.Count; torn++)
+        {
+            string image = Crash("live", $"image{torn}");
+            using (FileStream log = File.OpenWrite(Log(image)))
+            {
+                // Its last block did not come to the disk.
+                log.Position = ends[torn] - BlockBytes;
+                log.Write(new byte[BlockBytes]);
+            }
+            await using SqliteCatalog after = await OpenAsync($"image{torn}");
+            Assert.Equal(before + torn, (await after.CountAsync(Ct)).Instances);
+            await StoreAsync(after, 100, 103);
+            Assert.Equal(before + torn + 3, (await after.CountAsync(Ct)).Instances);
+        }
+    }
+
+    [Fact]
+    public async Task A_commit_that_fails_takes_none_of_those_before_it_away()
+    {
+        Requires();
+        await using SqliteCatalog catalog = await OpenAsync("live");
+        await StoreAsync(catalog, 0, 10);
+        var archive = new Archive(catalog);
+        for (int i = 0; i < 3; i++)
+        {
+            // The same key once more.
+            await Assert.ThrowsAsync<VersionConflictException>(() => archive.StoreAsync(Archive.Header(Uids(10 + i)), (changes, _) => changes.NewBlobs.Add(changes.NewBlobs[0])));
+            await StoreAsync(catalog, 20 + i, 21 + i);
+        }
+        Assert.Equal(13, (await catalog.CountAsync(Ct)).Instances);
+        await using SqliteCatalog after = await OpenAsync(Path.GetFileName(Crash("live", "image")));
+        Assert.Equal(13, (await after.CountAsync(Ct)).Instances);
+        Assert.Empty(await after.FindWrongCountsAsync(Ct).ToListAsync(Ct));
+    }
+
+    [Fact]
+    public async Task The_log_begins_anew_when_it_is_full_and_a_commit_too_long_for_it_is_durable_without_it()
+    {
+        Requires();
+        await using SqliteCatalog catalog = await OpenAsync("live");
+        await StoreAsync(catalog, 0, 300);
+        Assert.Equal(CommitLog.CapacityBytes, new FileInfo(Log(_folder.At("live"))).Length);
+        Assert.InRange(Count(_folder.At("live")), 100, 299);
+        await new Archive(catalog).StoreAsync(Archive.Header(Uids(300)), (changes, _) => changes.NewHeaders[0] = changes.NewHeaders[0] with { Bytes = new byte[CommitLog.CapacityBytes] });
+        Assert.Equal(301, Count(_folder.At("live")));
+        await StoreAsync(catalog, 301, 310);
+        await using SqliteCatalog after = await OpenAsync(Path.GetFileName(Crash("live", "image")));
+        Assert.Equal(310, (await after.CountAsync(Ct)).Instances);
+    }
+
+    [Fact]
+    public async Task While_another_has_the_database_open_each_commit_is_in_the_database_at_once()
+    {
+        Requires();
+        await using SqliteCatalog first = await OpenAsync("live");
+        await StoreAsync(first, 0, 3);
+        await first.PingAsync(Ct);
+        await using (SqliteCatalog second = await OpenAsync("live"))
+        {
+            for (int i = 3; i < 30; i++)
+            {
+                await StoreAsync(i % 2 == 0 ? first : second, i, i + 1);
+                Assert.Equal(i + 1, Count(_folder.At("live")));
+            }
+        }
+        await StoreAsync(first, 30, 35);
+        Assert.Equal(30, Count(_folder.At("live")));
+        Assert.Equal(35, (await first.CountAsync(Ct)).Instances);
+    }
+
+    [Fact]
+    public async Task Who_lives_on_beside_a_process_that_died_applies_what_it_left_before_writing_anything()
+    {
+        Requires();
+        await using SqliteCatalog dying = await OpenAsync("live");
+        await StoreAsync(dying, 0, 5);
+        await dying.PingAsync(Ct);
+        string state = Crash("live", "state");
+        await StoreAsync(dying, 5, 9);
+        byte[] left = await File.ReadAllBytesAsync(Log(_folder.At("live")), Ct);
+        // Two who had the database open all the time, in the state in which the dead one's last transaction never ended.
+        await using SqliteCatalog one = await OpenAsync("state");
+        await using SqliteCatalog other = await OpenAsync("state");
+        await using (var log = new FileStream(Log(state), FileMode.Open, FileAccess.Write, FileShare.ReadWrite)) await log.WriteAsync(left, Ct);
+        await StoreAsync(one, 9, 10);
+        Assert.Equal(10, (await other.CountAsync(Ct)).Instances);
+        Assert.Empty(await other.FindWrongCountsAsync(Ct).ToListAsync(Ct));
+    }
+
+    [Fact]
+    public async Task An_older_copy_of_the_database_under_a_newer_log_is_refused_in_words()
+    {
+        Requires();
+        await using (SqliteCatalog catalog = await OpenAsync("live"))
+        {
+            await StoreAsync(catalog, 0, 1);
+            await catalog.PingAsync(Ct);
+            Crash("live", "older");
+            await StoreAsync(catalog, 1, 600);
+        }
+        File.Copy(Log(_folder.At("live")), Log(_folder.At("older")), overwrite: true);
+        CatalogUnavailableException refused = await Assert.ThrowsAsync<CatalogUnavailableException>(() => OpenAsync("older"));
+        Assert.Contains("-commits", refused.Message, StringComparison.Ordinal);
+        File.Delete(Log(_folder.At("older")));
+        await using SqliteCatalog again = await OpenAsync("older");
+        Assert.Equal(1, (await again.CountAsync(Ct)).Instances);
+    }
+
+    private static void Requires() => Assert.SkipUnless(OperatingSystem.IsLinux(), "the log is used on Linux");
+
+    private async Task<SqliteCatalog> OpenAsync(string folder)
+    {
+        Directory.CreateDirectory(_folder.At(folder));
+        // No timer publishes in a test.
+        return await SqliteCatalog.OpenAsync(new SqliteCatalogOptions { Path = Path.Combine(_folder.At(folder), "catalog.db"), PublishAfter = TimeSpan.FromHours(1) }, TimeProvider.System, Ct);
+    }
+
+    private static (uint, string)[] Uids(int i) => [(0x0020_000D, "1.2.1"), (0x0020_000E, "1.2.1.1"), (0x0008_0018, $"1.2.1.1.{i}"), (0x0010_0020, "P1")];
+
+    private static async Task StoreAsync(SqliteCatalog catalog, int from, int to)
+    {
+        var archive = new Archive(catalog);
+        for (int i = from; i < to; i++) await archive.StoreAsync(Uids(i));
+    }
+
+    /// <summary>The files as a crash would leave them, in a folder of their own.</summary>
+    private string Crash(string from, string to)
+    {
+        Directory.CreateDirectory(_folder.At(to));
+        foreach (string name in (string[])["catalog.db", "catalog.db-wal", "catalog.db-commits"]) File.Copy(Path.Combine(_folder.At(from), name), Path.Combine(_folder.At(to), name));
+        return _folder.At(to);
+    }
+
+    private static string Log(string folder) => Path.Combine(folder, "catalog.db-commits");
+
+    /// <summary>Where the last record ends: behind it there are zeros, as nothing has begun anew.</summary>
+    private static int End(string folder)
+    {
+        byte[] log = File.ReadAllBytes(Log(folder));
+        return (log.AsSpan().LastIndexOfAnyExcept((byte)0) + BlockBytes) / BlockBytes * BlockBytes;
+    }
+
+    /// <summary>Instances that the database itself has.</summary>
+    private static long Count(string folder)
+    {
+        using var database = new Database(Path.Combine(folder, "catalog.db"), readOnly: true);
+        return database.QueryInt64("SELECT count(*) FROM instance");
+    }
+}
