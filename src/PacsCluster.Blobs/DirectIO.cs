@@ -36,15 +36,15 @@ internal static unsafe partial class DirectIO
         if (context != 0) _ = Call(s_calls.Destroy, context, 0, 0, 0, 0);
     }
 
-    /// <summary>Begins to write. The memory is the kernel's until <see cref="WaitForOne"/> has told of it.</summary>
+    /// <summary>Begins to write; <paramref name="name"/> comes back with its end. The memory is the kernel's until <see cref="Wait"/> has told of it.</summary>
     /// <exception cref="IOException">Refused, with the system's error in HResult.</exception>
-    public static void Submit(nint context, SafeFileHandle file, byte* memory, int length, long offset)
+    public static void Submit(nint context, SafeFileHandle file, byte* memory, int length, long offset, int name)
     {
         bool isOurs = false;
         try
         {
             file.DangerousAddRef(ref isOurs);
-            var request = new Request { Data = (ulong)length, Operation = IOCB_CMD_PWRITE, File = (uint)file.DangerousGetHandle(), Memory = (ulong)memory, Length = (ulong)length, Offset = offset };
+            var request = new Request { Data = ((ulong)name << 32) | (uint)length, Operation = IOCB_CMD_PWRITE, File = (uint)file.DangerousGetHandle(), Memory = (ulong)memory, Length = (ulong)length, Offset = offset };
             Request* list = &request;
             if (Call(s_calls.Submit, context, 1, (nint)(&list), 0, 0) != 1) throw Error(Marshal.GetLastPInvokeError());
         }
@@ -54,17 +54,31 @@ internal static unsafe partial class DirectIO
         }
     }
 
-    /// <summary>Waits until one write of a context has ended; there must be one under way.</summary>
-    /// <returns>Why it was refused, or that it was not taken whole; null when it was.</returns>
-    public static IOException? WaitForOne(nint context)
+    /// <summary>Waits until some writes of a context have ended; so many must be under way.</summary>
+    /// <param name="context">The context.</param>
+    /// <param name="names">Gets which.</param>
+    /// <returns>Why one was refused, or that it was not taken whole; null when all were.</returns>
+    public static IOException? Wait(nint context, Span<int> names)
     {
-        Event ended = default;
-        while (Call(s_calls.GetEvents, context, 1, 1, (nint)(&ended), 0) != 1)
+        Span<Event> ended = stackalloc Event[names.Length];
+        int count = 0;
+        fixed (Event* first = ended)
         {
-            if (Marshal.GetLastPInvokeError() is not (EINTR or 0) and int error) throw new InvalidOperationException($"io_getevents: {Marshal.GetPInvokeErrorMessage(error)}");
+            while (count < ended.Length)
+            {
+                int more = (int)Call(s_calls.GetEvents, context, ended.Length - count, ended.Length - count, (nint)(first + count), 0);
+                if (more < 0 && Marshal.GetLastPInvokeError() is not EINTR and int error) throw new InvalidOperationException($"io_getevents: {Marshal.GetPInvokeErrorMessage(error)}");
+                count += Math.Max(more, 0);
+            }
         }
-        if (ended.Result < 0) return Error((int)-ended.Result);
-        return ended.Result == (long)ended.Data ? null : new IOException($"{ended.Result} of {ended.Data} bytes were written");
+        IOException? fault = null;
+        for (int i = 0; i < ended.Length; i++)
+        {
+            (names[i], uint length) = ((int)(ended[i].Data >> 32), (uint)ended[i].Data);
+            if (ended[i].Result < 0) fault = Error((int)-ended[i].Result);
+            else if (ended[i].Result != length) fault = new IOException($"{ended[i].Result} of {length} bytes were written");
+        }
+        return fault;
     }
 
     private static IOException Error(int number) => new(Marshal.GetPInvokeErrorMessage(number), number);

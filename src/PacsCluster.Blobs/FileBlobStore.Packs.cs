@@ -179,7 +179,7 @@ public sealed partial class FileBlobStore
             Length += bytes.Length;
             try
             {
-                pack.Begin(offset, _buffer);
+                pack.Begin(offset, length - Length, _buffer);
             }
             catch (IOException e)
             {

@@ -25,8 +25,8 @@ public sealed record FileBlobStoreOptions
     /// <summary>Blobs of up to so many bytes, whose length is known when they begin, lie many in a file. Default 1,048,576 (1 MiB); 0 (each has its own file) to 64 MiB.</summary>
     public int PackedMaxBytes { get; init; } = 1024 * 1024;
 
-    /// <summary>Bytes after which the next such file is begun. Default 268,435,456 (256 MiB); 1 MiB to 64 GiB.</summary>
-    public long PackMaxBytes { get; init; } = 256L * 1024 * 1024;
+    /// <summary>Bytes after which the next such file is begun. Default 125,829,120 (120 MiB, which most file systems give in one piece); 1 MiB to 64 GiB.</summary>
+    public long PackMaxBytes { get; init; } = 120L * 1024 * 1024;
 
     /// <summary>Such files written at once: the kernel lets one writer at a time into a file. Default as many as there are processors, up to 4; 1 to 64.</summary>
     public int PacksAtOnce { get; init; } = Math.Clamp(Environment.ProcessorCount, 1, 4);

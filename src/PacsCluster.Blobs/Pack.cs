@@ -21,9 +21,9 @@ internal sealed class Pack
 
     private const int IdLength = 24;
 
-    // Asked of the file system ahead of its use: little at first, then in such pieces that the file system has the few of them in the file's own record. Each flush writes
-    // that record anyway, and from the fifth piece on one more block. What a crash leaves of it stays with the pack.
-    private const long AllocatedFirst = 16 * 1024 * 1024;
+    /// <summary>Asked of the file system ahead of its use. At once for a whole pack: ext4 has up to four pieces of a file in the file's own record, which a flush writes anyway.
+    /// One piece is two, what is written and what is not, and four while two writes are under way; more would cost a block of their own, made and given back with
+    /// each blob. What a crash leaves of it stays with the pack.</summary>
     private const long AllocatedAtOnce = 120 * 1024 * 1024;
 
     /// <summary>Of the space that is left on the disk, one in so many parts may be asked for ahead.</summary>
@@ -127,7 +127,7 @@ internal sealed class Pack
         return true;
     }
 
-    private long AheadBytes() => Math.Min(_allocated == 0 ? AllocatedFirst : AllocatedAtOnce, new DriveInfo(_folder).AvailableFreeSpace / PartsOfFreeSpace);
+    private long AheadBytes() => Math.Min(AllocatedAtOnce, new DriveInfo(_folder).AvailableFreeSpace / PartsOfFreeSpace);
 
     /// <summary>One use less; the last one gives back what was allocated ahead, and closes the file.</summary>
     public void Release()
@@ -147,7 +147,7 @@ internal sealed class Pack
 
     /// <summary>Begins to write what has come of a blob. Nobody sees it before its header.</summary>
     /// <exception cref="IOException">The disk refuses.</exception>
-    public void Begin(long offset, PackBuffer buffer) => buffer.Begin(_blockFile, _isDirect, offset);
+    public void Begin(long offset, long left, PackBuffer buffer) => buffer.Begin(_blockFile, _isDirect, offset, left);
 
     /// <summary>Writes a blob's last bytes and its header, and waits until all of it is durable. Callers that come while the disk is busy share the next flush.</summary>
     /// <exception cref="IOException">The disk refuses. After a failed flush the kernel forgets which pages were dirty and a second try would lie: the pack takes no more.</exception>

@@ -26,6 +26,9 @@ internal sealed class Receiver(CopyPlan plan, PushReader reader, StoreOrigin ori
     private int _end = HeadRoom;
     private int _dataSetOffset;
 
+    /// <summary>Up to here the buffer is in the digest.</summary>
+    private int _digested;
+
     /// <summary>Reads to the end; the blob is written then, and not durable yet.</summary>
     public async Task ReceiveAsync(Stream dataSet, CancellationToken cancellationToken)
     {
@@ -41,6 +44,8 @@ internal sealed class Receiver(CopyPlan plan, PushReader reader, StoreOrigin ori
             _end += filled;
             if (filled < room.Length) break;
             await WriteAheadAsync(cancellationToken);
+            // While the disk writes, and the bytes are still in the processor's cache.
+            Digest();
         }
         ReadOnlyMemory<byte> rest = _buffer.AsMemory(_start.._end);
         if (_blob is not null)
@@ -58,8 +63,7 @@ internal sealed class Receiver(CopyPlan plan, PushReader reader, StoreOrigin ori
             // All of it is here, as a CT slice is.
             _blob = plan.Now.Count == 1 ? await plan.Now[0].CreateWholeAsync(rest, cancellationToken) : await CopiesWriter.CreateWholeAsync(plan.Now, rest, cancellationToken);
         }
-        // While the disk writes.
-        _digest.Append(rest.Span);
+        Digest();
     }
 
     /// <summary>Bytes of the blob so far.</summary>
@@ -124,9 +128,11 @@ internal sealed class Receiver(CopyPlan plan, PushReader reader, StoreOrigin ori
         {
             _start = HeadRoom - fileMeta.Length;
             fileMeta.CopyTo(_buffer.AsSpan(_start));
+            _digested = _start;
             return;
         }
         _digest.Append(fileMeta);
+        _digested = _start;
         _blob = await CreateAsync(cancellationToken);
         await _blob.WriteAsync(fileMeta, cancellationToken);
     }
@@ -139,7 +145,13 @@ internal sealed class Receiver(CopyPlan plan, PushReader reader, StoreOrigin ori
     {
         _blob ??= await CreateAsync(cancellationToken);
         await _blob.WriteAsync(_buffer.AsMemory(_start.._end), cancellationToken);
-        _digest.Append(_buffer.AsSpan(_start.._end));
-        _start = _end = HeadRoom;
+        Digest();
+        _start = _end = _digested = HeadRoom;
+    }
+
+    private void Digest()
+    {
+        _digest.Append(_buffer.AsSpan(_digested.._end));
+        _digested = _end;
     }
 }

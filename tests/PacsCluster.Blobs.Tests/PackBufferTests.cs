@@ -18,7 +18,7 @@ public sealed class PackBufferTests
         buffer.Start();
         buffer.Append(bytes);
         // No place for whole blocks: the kernel takes the request and refuses it later, as it does where a disk fails.
-        buffer.Begin(file, true, offset: 1);
+        buffer.Begin(file, true, offset: 1, left: 0);
         Assert.Throws<IOException>(buffer.Wait);
         buffer.Wait();
 
@@ -26,7 +26,7 @@ public sealed class PackBufferTests
         for (int at = 0; at < bytes.Length; at += 70_000)
         {
             buffer.Append(bytes.AsSpan(at, Math.Min(70_000, bytes.Length - at)));
-            buffer.Begin(file, true, offset: 8192);
+            buffer.Begin(file, true, offset: 8192, left: Math.Max(0, bytes.Length - at - 70_000));
         }
         buffer.End(file, true, 8192, new byte[Pack.HeaderBytes]);
         Assert.Equal(bytes, File.ReadAllBytes(folder.At("file"))[(8192 + Pack.HeaderBytes)..][..bytes.Length]);
@@ -42,7 +42,11 @@ public sealed class PackBufferTests
         Random.Shared.NextBytes(bytes);
         buffer.Start();
         buffer.Append(bytes.AsSpan(0, 150_000));
-        buffer.Begin(file, false, 4096);
+        buffer.Begin(file, false, 4096, left: 50_000);
+        // Too little is left for a write of its own: it waits for that.
+        Assert.Equal(0, RandomAccess.GetLength(file));
+        buffer.Begin(file, false, 4096, left: 100_000);
+        Assert.Equal(4096 + (150_064 / Pack.BlockBytes * Pack.BlockBytes), RandomAccess.GetLength(file));
         buffer.Append(bytes.AsSpan(150_000));
         buffer.End(file, false, 4096, new byte[Pack.HeaderBytes]);
         byte[] written = File.ReadAllBytes(folder.At("file"));

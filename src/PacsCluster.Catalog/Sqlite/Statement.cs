@@ -42,7 +42,8 @@ internal sealed class Statement : IRow, IRowBinder<Statement>, IDisposable
 
     public Statement BindNull()
     {
-        Check(raw.sqlite3_bind_null(_handle, ++_bound));
+        // As it is: Dispose has cleared what was bound before.
+        _bound++;
         Recorded?.AddNull();
         return this;
     }
