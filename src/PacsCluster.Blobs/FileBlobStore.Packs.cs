@@ -8,7 +8,7 @@ public sealed partial class FileBlobStore
 {
     /// <summary>A pack is written for so long after it was begun, and one without blobs is deleted when nothing was written into it for the longer time: on NFS nobody sees a
     /// writer's lock.</summary>
-    private static readonly TimeSpan s_packLife = TimeSpan.FromHours(12), s_emptyPackMinAge = TimeSpan.FromHours(24);
+    private static readonly TimeSpan s_packLife = TimeSpan.FromHours(12), s_unwrittenPackMinAge = TimeSpan.FromHours(24);
 
     /// <summary>Memory of so many blobs that have gone is kept for the next ones.</summary>
     private const int BuffersKept = 16;
@@ -104,14 +104,14 @@ public sealed partial class FileBlobStore
             {
                 if (after is not null && string.CompareOrdinal(name, after) < 0) continue;
                 await Task.Yield();
-                bool any = name == after;
+                long end = 0;
                 foreach (BlobStat blob in Blobs(name))
                 {
                     ct.ThrowIfCancellationRequested();
-                    any = true;
+                    end = Pack.EndOf(blob);
                     if (string.CompareOrdinal(blob.Key, afterKey) > 0) yield return blob;
                 }
-                if (!any) DeleteEmpty(name);
+                GiveBack(name, end);
             }
         }
     }
@@ -133,12 +133,14 @@ public sealed partial class FileBlobStore
         }
     }
 
-    private void DeleteEmpty(string id)
+    /// <summary>Gives back what a pack has behind its last blob, which a crash left; all of it where there is none.</summary>
+    private void GiveBack(string id, long end)
     {
         string path = Pack.PathOf(_options.Folder, id);
         try
         {
-            if (_time.GetUtcNow() - File.GetLastWriteTimeUtc(path) >= s_emptyPackMinAge) Pack.DeleteEmpty(path, id);
+            var file = new FileInfo(path);
+            if ((end == 0 || file.Length > end) && _time.GetUtcNow() - file.LastWriteTimeUtc >= s_unwrittenPackMinAge) Pack.GiveBack(path, id, end);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

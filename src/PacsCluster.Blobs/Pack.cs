@@ -23,7 +23,7 @@ internal sealed class Pack
 
     /// <summary>Asked of the file system ahead of its use. At once for a whole pack: ext4 has up to four pieces of a file in the file's own record, which a flush writes anyway.
     /// One piece is two, what is written and what is not, and four while two writes are under way; more would cost a block of their own, made and given back with
-    /// each blob. What a crash leaves of it stays with the pack.</summary>
+    /// each blob. The sweep gives back what a crash leaves of it.</summary>
     private const long AllocatedAtOnce = 120 * 1024 * 1024;
 
     /// <summary>Of the space that is left on the disk, one in so many parts may be asked for ahead.</summary>
@@ -199,12 +199,17 @@ internal sealed class Pack
         }
     }
 
-    /// <summary>Deletes a pack in which nothing is left, unless somebody writes it.</summary>
-    public static void DeleteEmpty(string path, string id)
+    /// <summary>Cuts a pack off behind its last blob, or deletes it when it has none, unless somebody writes it.</summary>
+    public static void GiveBack(string path, string id, long end)
     {
         using SafeFileHandle file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
-        if (!Walk(file, id, 0).Any()) File.Delete(path);
+        if (Walk(file, id, end).Any()) return;
+        if (end == 0) File.Delete(path);
+        else RandomAccess.SetLength(file, end);
     }
+
+    /// <summary>Where a blob ends in its pack.</summary>
+    public static long EndOf(BlobStat blob) => TryParse(blob.Key, out _, out long offset) ? offset + (Blocks(blob.Length) * BlockBytes) : 0;
 
     /// <summary>That a blob with its header takes.</summary>
     public static long Blocks(long length) => (HeaderBytes + length + BlockBytes - 1) / BlockBytes;

@@ -250,6 +250,25 @@ public sealed class FileBlobStoreTests : BlobStoreConformance
     }
 
     [Fact]
+    public async Task Room_asked_for_ahead_that_a_crash_left_is_given_back_once_nobody_writes_the_pack()
+    {
+        string key = await PutWholeAsync(Store, Noise(9000));
+        _time.Shift = TimeSpan.FromHours(25);
+        Assert.Single(await ListAsync(Store));
+        if (OperatingSystem.IsLinux()) Assert.True(new FileInfo(PackFile).Length > 3 * 4096, "its writer has it open");
+        await Store.DisposeAsync();
+        await using IBlobStore again = await ReopenAsync();
+        using (FileStream left = File.OpenWrite(PackFile)) left.SetLength(3 << 20);
+        _time.Shift = TimeSpan.FromHours(23);
+        Assert.Single(await ListAsync(again));
+        Assert.Equal(3 << 20, new FileInfo(PackFile).Length);
+        _time.Shift = TimeSpan.FromHours(25);
+        Assert.Single(await ListAsync(again));
+        Assert.Equal(3 * 4096, new FileInfo(PackFile).Length);
+        Assert.Equal(Noise(9000), await GetAsync(again, key));
+    }
+
+    [Fact]
     public async Task Where_there_is_no_more_room_than_a_blob_needs_it_is_taken()
     {
         using var disk = await SmallDisk.MountAsync(_folder.At("disk"), kibibytes: 4096);

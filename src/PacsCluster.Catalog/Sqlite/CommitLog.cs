@@ -99,13 +99,13 @@ internal sealed partial class CommitLog : IDisposable
     }
 
     /// <summary>Appends a record, durable on return.</summary>
-    /// <returns>False when there is no room; nothing is written then.</returns>
-    /// <exception cref="IOException">The disk refuses, or is too full for the file. Whether the record will be read is not known.</exception>
+    /// <returns>False when there is no room, in the file or on the disk for it; nothing is written then.</returns>
+    /// <exception cref="IOException">The disk refuses. Whether the record will be read is not known.</exception>
     public bool TryAppend(long number, CommitRecord record)
     {
         int length = Blocks(record.Length);
         if (length > CapacityBytes - _position) return false;
-        if (_position == 0 && RandomAccess.GetLength(_file) < CapacityBytes) MakeRoom();
+        if (_position == 0 && RandomAccess.GetLength(_file) < CapacityBytes && !TryMakeRoom()) return false;
         Span<byte> bytes = record.WithHeader(HeaderBytes, length);
         Span<byte> header = bytes[..HeaderBytes];
         Mark.CopyTo(header);
@@ -126,10 +126,19 @@ internal sealed partial class CommitLog : IDisposable
     public static bool IsFull(IOException fault) => fault.HResult is ENOSPC or EDQUOT;
 
     // Zeros that are written, not room set aside: a flush would else have to write which blocks are no longer zero.
-    private void MakeRoom()
+    private bool TryMakeRoom()
     {
-        RandomAccess.Write(_file, new byte[CapacityBytes], 0);
-        if (SyncAll(_file) != 0) throw LastError();
+        try
+        {
+            RandomAccess.Write(_file, new byte[CapacityBytes], 0);
+            if (SyncAll(_file) != 0) throw LastError();
+            return true;
+        }
+        catch (IOException fault) when (IsFull(fault))
+        {
+            RandomAccess.SetLength(_file, 0);
+            return false;
+        }
     }
 
     private (long Run, long Number) Peek(int position)

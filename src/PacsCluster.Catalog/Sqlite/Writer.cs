@@ -187,7 +187,15 @@ internal sealed class Writer : IAsyncDisposable
         }
         if (!_isLogging) return result;
         _isToFlush = true;
-        Flush();
+        Volatile.Write(ref _isWaited, 1);
+        try
+        {
+            Publish();
+        }
+        catch (SqliteFault fault)
+        {
+            throw new CatalogUnavailableException("the disk refuses to flush the catalog: whether this commit will last is not known", false, fault);
+        }
         return result;
     }
 
@@ -332,8 +340,8 @@ internal sealed class Writer : IAsyncDisposable
         }
         catch (Exception fault) when (Told(fault) is { } told)
         {
-            // Better yesterday's state than none.
-            if (!isForReader || told is not CatalogUnavailableException { IsFull: true }) throw told;
+            // Better yesterday's state than none; but nobody may see what may not last.
+            if (!isForReader || _isToFlush || told is not CatalogUnavailableException { IsFull: true }) throw told;
         }
         return 0;
     });
