@@ -35,6 +35,28 @@ public sealed class CommitLogTests : IDisposable
     }
 
     [Fact]
+    public async Task What_the_database_published_and_did_not_flush_is_still_in_the_log_after_a_power_cut()
+    {
+        Requires();
+        await using SqliteCatalog catalog = await OpenAsync("live");
+        await StoreAsync(catalog, 0, 1);
+        // The last that was flushed: the log began after it.
+        byte[] flushed = await File.ReadAllBytesAsync(_folder.At("live", "catalog.db-wal"), Ct);
+        for (int i = 1; i < 8; i++)
+        {
+            await StoreAsync(catalog, i, i + 1);
+            await catalog.PingAsync(Ct);
+        }
+        Assert.Equal(8, Count(_folder.At("live")));
+        string image = Crash("live", "image");
+        await File.WriteAllBytesAsync(Path.Combine(image, "catalog.db-wal"), flushed, Ct);
+        Assert.Equal(0, Count(image));
+        await using SqliteCatalog after = await OpenAsync("image");
+        Assert.Equal(8, (await after.CountAsync(Ct)).Instances);
+        Assert.Empty(await after.FindWrongCountsAsync(Ct).ToListAsync(Ct));
+    }
+
+    [Fact]
     public async Task A_torn_record_ends_the_log_and_all_in_front_of_it_is_applied()
     {
         Requires();
