@@ -41,7 +41,7 @@ internal sealed class Checkpointer : IAsyncDisposable
     private void Wake()
     {
         int written = _written.PagesWritten;
-        if (written - _pagesAtLastCopy < PagesToCopy) return;
+        if (_ending || written - _pagesAtLastCopy < PagesToCopy) return;
         _pagesAtLastCopy = written;
         Release();
     }

@@ -22,7 +22,7 @@ internal sealed partial class CommitLog : IDisposable
     private const int O_RDWR = 2;
     private const int O_CREAT = 0x40;
     private const int O_CLOEXEC = 0x80000;
-    private const int OwnerAndGroupMode = 0x1A4; // 0644
+    private const int Mode0644 = 0x1A4;
     private const int LOCK_SH = 1;
     private const int LOCK_EX = 2;
     private const int LOCK_NB = 4;
@@ -46,7 +46,7 @@ internal sealed partial class CommitLog : IDisposable
     public static CommitLog? Open(string databasePath)
     {
         if (!OperatingSystem.IsLinux()) return null;
-        int fd = OpenFile(databasePath + "-commits", O_RDWR | O_CREAT | O_CLOEXEC, OwnerAndGroupMode);
+        int fd = OpenFile(databasePath + "-commits", O_RDWR | O_CREAT | O_CLOEXEC, Mode0644);
         if (fd < 0) throw LastError();
         var log = new CommitLog(new SafeFileHandle(fd, ownsHandle: true));
         if (log.TryShare()) return log;

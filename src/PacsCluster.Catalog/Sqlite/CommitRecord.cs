@@ -13,6 +13,9 @@ internal sealed class CommitRecord
     /// <summary>Room in front, for the log's header.</summary>
     private const int HeadRoom = 64;
 
+    /// <summary>Memory that a rare long commit took beyond this is let go.</summary>
+    private const int BytesKept = 2 * CommitLog.CapacityBytes;
+
     private const byte Text = 1;
     private const byte Statement = 2;
 
@@ -27,6 +30,7 @@ internal sealed class CommitRecord
     /// <summary>Begins the record of the next commit.</summary>
     public void Start()
     {
+        if (_bytes.Length > BytesKept) _bytes = new byte[64 * 1024];
         _end = HeadRoom;
         _saidNow.Clear();
     }
@@ -112,11 +116,17 @@ internal sealed class CommitRecord
         private const byte Utf8 = 2;
         private const byte Blob = 3;
 
-        private readonly ArrayBufferWriter<byte> _bytes = new(256);
+        private const int ValuesBytesKept = 256 * 1024;
+
+        private ArrayBufferWriter<byte> _bytes = new(256);
 
         public ReadOnlySpan<byte> Written => _bytes.WrittenSpan;
 
-        public void Clear() => _bytes.ResetWrittenCount();
+        public void Clear()
+        {
+            if (_bytes.Capacity > ValuesBytesKept) _bytes = new ArrayBufferWriter<byte>(256);
+            else _bytes.ResetWrittenCount();
+        }
 
         public void AddNull()
         {

@@ -39,10 +39,13 @@ internal sealed class Writer : IAsyncDisposable
     /// <summary>The disk refused a record. This process does without the log from then on.</summary>
     private bool _isLogLost;
 
+    /// <summary>Of the last commit, and of the last one that the database has as far as this connection knows.</summary>
     private long _number;
     private long _applied;
-    private int _isWaited;
-    private int _isTimed;
+
+    // For any thread.
+    private int _hasUnpublished;
+    private int _isArmed;
 
     /// <summary>Opens the log, and brings the database up to it when a process has died.</summary>
     /// <param name="database">Open for writing, with <c>synchronous</c> FULL. Belongs to this then.</param>
@@ -106,7 +109,7 @@ internal sealed class Writer : IAsyncDisposable
 
     /// <summary>Lets other connections see all that is committed.</summary>
     /// <exception cref="CatalogUnavailableException">They will not see the last commits, and not for a full disk.</exception>
-    public ValueTask PublishAsync() => Volatile.Read(ref _isWaited) == 0 ? default : new ValueTask(PublishOnTurnAsync(isForReader: true));
+    public ValueTask PublishAsync() => Volatile.Read(ref _hasUnpublished) == 0 ? default : new ValueTask(PublishOnTurnAsync(isForReader: true));
 
     /// <summary>Copies what it can from the WAL into the database; the WAL's length in pages.</summary>
     public Task<int> CheckpointAsync() => _thread.RunAsync(() =>
@@ -163,7 +166,7 @@ internal sealed class Writer : IAsyncDisposable
                 if (_log!.TryAppend(_number + 1, _record))
                 {
                     _number++;
-                    Volatile.Write(ref _isWaited, 1);
+                    Volatile.Write(ref _hasUnpublished, 1);
                     Arm(_options.PublishAfter);
                     if (_isToPublish) TryPublish();
                     return result;
@@ -187,7 +190,7 @@ internal sealed class Writer : IAsyncDisposable
         }
         if (!_isLogging) return result;
         _isToFlush = true;
-        Volatile.Write(ref _isWaited, 1);
+        Volatile.Write(ref _hasUnpublished, 1);
         try
         {
             Publish();
@@ -291,7 +294,7 @@ internal sealed class Writer : IAsyncDisposable
             throw;
         }
         (_isOpen, _isToPublish, _isRefused, _applied) = (false, false, false, _number);
-        Volatile.Write(ref _isWaited, 0);
+        Volatile.Write(ref _hasUnpublished, 0);
         _published();
     }
 
@@ -348,12 +351,12 @@ internal sealed class Writer : IAsyncDisposable
 
     private void Arm(TimeSpan after)
     {
-        if (Interlocked.Exchange(ref _isTimed, 1) == 0) _timer.Change(after, Timeout.InfiniteTimeSpan);
+        if (Interlocked.Exchange(ref _isArmed, 1) == 0) _timer.Change(after, Timeout.InfiniteTimeSpan);
     }
 
     private async void OnTimer()
     {
-        Volatile.Write(ref _isTimed, 0);
+        Volatile.Write(ref _isArmed, 0);
         try
         {
             await PublishOnTurnAsync(isForReader: false);
