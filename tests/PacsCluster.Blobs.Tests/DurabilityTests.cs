@@ -63,7 +63,7 @@ public sealed class DurabilityTests
             string[] calls = await File.ReadAllLinesAsync(log, Ct);
             string path = folder.At("blobs", "packs", key[1..3], key[..24]) + ">";
             // Past the page cache where the folder's file system can, else as usual.
-            int body = Array.FindIndex(calls, c => c.Contains(path, StringComparison.Ordinal) && (c.Contains("aio_nbytes=192512", StringComparison.Ordinal) || c.Contains(", 192512, ", StringComparison.Ordinal)));
+            int body = Array.FindIndex(calls, c => c.Contains(path, StringComparison.Ordinal) && (c.Contains("aio_nbytes=200704", StringComparison.Ordinal) || c.Contains(", 200704, ", StringComparison.Ordinal)));
             int header = Array.FindIndex(calls, c => c.Contains(path, StringComparison.Ordinal) && c.Contains("PACSBLB1", StringComparison.Ordinal));
             int flushed = Array.FindIndex(calls, c => c.Contains("fdatasync(", StringComparison.Ordinal) && c.Contains(path, StringComparison.Ordinal));
             Assert.True(body >= 0 && header > body && flushed > header, string.Join('\n', calls));
