@@ -64,7 +64,8 @@ internal sealed class Writer : IAsyncDisposable
         }
         catch (Exception fault)
         {
-            database.Rollback();
+            _ = _thread.EndAsync();
+            database.Dispose();
             _log?.Dispose();
             if (Told(fault) is { } told) throw told;
             throw;
