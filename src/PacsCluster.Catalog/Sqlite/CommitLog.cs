@@ -19,6 +19,7 @@ internal sealed partial class CommitLog : IDisposable
 
     private const int BlockBytes = 4096;
     private const int HeaderBytes = 32;
+    private const int O_RDONLY = 0;
     private const int O_RDWR = 2;
     private const int O_CREAT = 0x40;
     private const int O_CLOEXEC = 0x80000;
@@ -31,13 +32,14 @@ internal sealed partial class CommitLog : IDisposable
     private const int EDQUOT = 122;
 
     private readonly SafeFileHandle _file;
+    private readonly string _folder;
     private long _run;
     private int _position = CapacityBytes;
 
     /// <summary>Where the last reading came to its end, and the number that would have been next.</summary>
     private (long Run, int End, long Next) _seen;
 
-    private CommitLog(SafeFileHandle file) => _file = file;
+    private CommitLog(SafeFileHandle file, string folder) => (_file, _folder) = (file, folder);
 
     private static ReadOnlySpan<byte> Mark => "PACSCMT1"u8;
 
@@ -46,9 +48,7 @@ internal sealed partial class CommitLog : IDisposable
     public static CommitLog? Open(string databasePath)
     {
         if (!OperatingSystem.IsLinux()) return null;
-        int fd = OpenFile(databasePath + "-commits", O_RDWR | O_CREAT | O_CLOEXEC, Mode0644);
-        if (fd < 0) throw LastError();
-        var log = new CommitLog(new SafeFileHandle(fd, ownsHandle: true));
+        var log = new CommitLog(OpenHandle(databasePath + "-commits", O_RDWR | O_CREAT), Path.GetDirectoryName(Path.GetFullPath(databasePath))!);
         if (log.TryShare()) return log;
         log.Dispose();
         return null;
@@ -132,6 +132,9 @@ internal sealed partial class CommitLog : IDisposable
         {
             RandomAccess.Write(_file, new byte[CapacityBytes], 0);
             if (SyncAll(_file) != 0) throw LastError();
+            // Its name too: a log that a power cut takes away would take what was acknowledged with it.
+            using SafeFileHandle folder = OpenHandle(_folder, O_RDONLY);
+            if (SyncAll(folder) != 0) throw LastError();
             return true;
         }
         catch (IOException fault) when (IsFull(fault))
@@ -153,6 +156,12 @@ internal sealed partial class CommitLog : IDisposable
     private void Flush()
     {
         if (SyncData(_file) != 0) throw LastError();
+    }
+
+    private static SafeFileHandle OpenHandle(string path, int flags)
+    {
+        int fd = OpenFile(path, flags | O_CLOEXEC, Mode0644);
+        return fd < 0 ? throw LastError() : new SafeFileHandle(fd, ownsHandle: true);
     }
 
     private bool TryShare()

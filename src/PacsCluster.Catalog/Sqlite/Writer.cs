@@ -284,7 +284,7 @@ internal sealed class Writer : IAsyncDisposable
         {
             if (_isOpen)
             {
-                if (_applied != _number) _database.Prepare("UPDATE sequence SET value = ? WHERE name = 'commits'").Bind(_number).Run();
+                if (_applied != _number) SayApplied(_number);
                 _database.Execute("COMMIT");
             }
         }
@@ -306,7 +306,7 @@ internal sealed class Writer : IAsyncDisposable
         try
         {
             _database.Execute("BEGIN IMMEDIATE");
-            _database.Prepare("UPDATE sequence SET value = ? WHERE name = 'commits'").Bind(_number + 1).Run();
+            SayApplied(_number + 1);
             _database.Execute("COMMIT");
         }
         catch
@@ -320,6 +320,8 @@ internal sealed class Writer : IAsyncDisposable
         _database.Execute("PRAGMA synchronous = NORMAL");
         RestartLog();
     }
+
+    private void SayApplied(long number) => _database.Prepare("UPDATE sequence SET value = ? WHERE name = 'commits'").Bind(number).Run();
 
     private void RestartLog()
     {
