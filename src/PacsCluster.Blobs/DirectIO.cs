@@ -10,6 +10,8 @@ internal static unsafe partial class DirectIO
     private const int F_SETFL = 4;
     private const ushort IOCB_CMD_PWRITE = 1;
     private const int EINTR = 4;
+    private const int MADV_HUGEPAGE = 14;
+    private const nuint LargePageBytes = 2 * 1024 * 1024;
 
     private static readonly bool s_isArm = RuntimeInformation.ProcessArchitecture == Architecture.Arm64;
     private static readonly bool s_isKnown = OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture is Architecture.X64 or Architecture.Arm64;
@@ -22,6 +24,20 @@ internal static unsafe partial class DirectIO
         int flags = Control(file, F_GETFL, 0);
         return flags >= 0 && Control(file, F_SETFL, flags | (s_isArm ? 0x10000 : 0x4000)) == 0;
     }
+
+    /// <summary>Memory from which whole blocks can be written past the page cache. It lies in large pages where the system has such: each page of a request is work for
+    /// the kernel and for the disk's driver.</summary>
+    public static byte* Allocate(int length)
+    {
+        if (!s_isKnown) return (byte*)NativeMemory.AlignedAlloc((nuint)length, Pack.BlockBytes);
+        nuint pages = ((nuint)length + LargePageBytes - 1) / LargePageBytes * LargePageBytes;
+        void* memory = NativeMemory.AlignedAlloc(pages, LargePageBytes);
+        _ = Advise(memory, pages, MADV_HUGEPAGE);
+        return (byte*)memory;
+    }
+
+    /// <summary>Gives memory back.</summary>
+    public static void Free(byte* memory) => NativeMemory.AlignedFree(memory);
 
     /// <summary>A place where ended writes are told of; 0 where the system has none or gives no more.</summary>
     public static nint CreateContext(int requestsMax)
@@ -36,15 +52,15 @@ internal static unsafe partial class DirectIO
         if (context != 0) _ = Call(s_calls.Destroy, context, 0, 0, 0, 0);
     }
 
-    /// <summary>Begins to write; <paramref name="name"/> comes back with its end. The memory is the kernel's until <see cref="Wait"/> has told of it.</summary>
+    /// <summary>Begins to write. The memory is the kernel's until <see cref="Wait"/> has told of it.</summary>
     /// <exception cref="IOException">Refused, with the system's error in HResult.</exception>
-    public static void Submit(nint context, SafeFileHandle file, byte* memory, int length, long offset, int name)
+    public static void Submit(nint context, SafeFileHandle file, byte* memory, int length, long offset)
     {
         bool isOurs = false;
         try
         {
             file.DangerousAddRef(ref isOurs);
-            var request = new Request { Data = ((ulong)name << 32) | (uint)length, Operation = IOCB_CMD_PWRITE, File = (uint)file.DangerousGetHandle(), Memory = (ulong)memory, Length = (ulong)length, Offset = offset };
+            var request = new Request { Data = (ulong)length, Operation = IOCB_CMD_PWRITE, File = (uint)file.DangerousGetHandle(), Memory = (ulong)memory, Length = (ulong)length, Offset = offset };
             Request* list = &request;
             if (Call(s_calls.Submit, context, 1, (nint)(&list), 0, 0) != 1) throw Error(Marshal.GetLastPInvokeError());
         }
@@ -54,29 +70,28 @@ internal static unsafe partial class DirectIO
         }
     }
 
-    /// <summary>Waits until some writes of a context have ended; so many must be under way.</summary>
+    /// <summary>Waits until some writes of a context have ended.</summary>
     /// <param name="context">The context.</param>
-    /// <param name="names">Gets which.</param>
+    /// <param name="count">How many; so many must be under way.</param>
     /// <returns>Why one was refused, or that it was not taken whole; null when all were.</returns>
-    public static IOException? Wait(nint context, Span<int> names)
+    public static IOException? Wait(nint context, int count)
     {
-        Span<Event> ended = stackalloc Event[names.Length];
-        int count = 0;
+        Span<Event> ended = stackalloc Event[count];
+        int got = 0;
         fixed (Event* first = ended)
         {
-            while (count < ended.Length)
+            while (got < count)
             {
-                int more = (int)Call(s_calls.GetEvents, context, ended.Length - count, ended.Length - count, (nint)(first + count), 0);
+                int more = (int)Call(s_calls.GetEvents, context, count - got, count - got, (nint)(first + got), 0);
                 if (more < 0 && Marshal.GetLastPInvokeError() is not EINTR and int error) throw new InvalidOperationException($"io_getevents: {Marshal.GetPInvokeErrorMessage(error)}");
-                count += Math.Max(more, 0);
+                got += Math.Max(more, 0);
             }
         }
         IOException? fault = null;
-        for (int i = 0; i < ended.Length; i++)
+        foreach (Event one in ended)
         {
-            (names[i], uint length) = ((int)(ended[i].Data >> 32), (uint)ended[i].Data);
-            if (ended[i].Result < 0) fault = Error((int)-ended[i].Result);
-            else if (ended[i].Result != length) fault = new IOException($"{ended[i].Result} of {length} bytes were written");
+            if (one.Result < 0) fault = Error((int)-one.Result);
+            else if ((ulong)one.Result != one.Data) fault = new IOException($"{one.Result} of {one.Data} bytes were written");
         }
         return fault;
     }
@@ -85,6 +100,9 @@ internal static unsafe partial class DirectIO
 
     [LibraryImport("libc", EntryPoint = "fcntl")]
     private static partial int Control(SafeFileHandle file, int command, int argument);
+
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    private static partial int Advise(void* memory, nuint length, int advice);
 
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
     private static partial nint Call(nint number, nint first, nint second, nint third, nint fourth, nint fifth);

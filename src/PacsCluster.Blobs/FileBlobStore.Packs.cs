@@ -10,6 +10,9 @@ public sealed partial class FileBlobStore
     /// writer's lock.</summary>
     private static readonly TimeSpan s_packLife = TimeSpan.FromHours(12), s_unwrittenPackMinAge = TimeSpan.FromHours(24);
 
+    /// <summary>A header older than this is written anew by the commit: sweeps (<see cref="IBlobStore"/>: an hour and more) go by its time.</summary>
+    private static readonly TimeSpan s_headerMaxAge = TimeSpan.FromMinutes(10);
+
     /// <summary>Memory of so many blobs that have gone is kept for the next ones.</summary>
     private const int BuffersKept = 16;
 
@@ -148,10 +151,12 @@ public sealed partial class FileBlobStore
         }
     }
 
-    private PackBuffer RentBuffer()
+    private PackBuffer RentBuffer(string key, int length)
     {
         if (!_buffers.TryTake(out PackBuffer? buffer)) buffer = new PackBuffer(_options.PackedMaxBytes);
-        buffer.Start();
+        Span<byte> header = stackalloc byte[Pack.HeaderBytes];
+        Pack.WriteHeader(header, key, length, _time.GetUtcNow());
+        buffer.Start(header);
         return buffer;
     }
 
@@ -161,11 +166,16 @@ public sealed partial class FileBlobStore
         else buffer.Dispose();
     }
 
-    /// <summary>A blob in a pack. Its header, which makes it a blob, is written by the commit.</summary>
+    /// <summary>A blob in a pack.</summary>
     private sealed class PackedWriter(FileBlobStore store, Pack pack, string key, long offset, int length) : LocalWriter(store, key)
     {
-        private readonly PackBuffer _buffer = store.RentBuffer();
+        private readonly PackBuffer _buffer = store.RentBuffer(key, length);
         private readonly long _began = store._time.GetTimestamp();
+
+        /// <summary>What the pack is to be flushed for; 0 as long as not all is written.</summary>
+        private long _written;
+
+        private IOException? _fault;
 
         public override ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken ct = default)
         {
@@ -192,13 +202,28 @@ public sealed partial class FileBlobStore
 
         protected override bool IsWhole => Length == length;
 
+        public override bool IsFlushLeft => Stage == State.Writing && IsWhole;
+
+        public override void EndWrites()
+        {
+            if (!IsFlushLeft || _written > 0 || Thread.CurrentThread.IsThreadPoolThread) return;
+            try
+            {
+                End();
+            }
+            catch (IOException e)
+            {
+                _fault = e;
+            }
+        }
+
         public override void CommitNow()
         {
             try
             {
-                // One more day, and where nobody sees locks the pack may be swept with it as one without blobs.
-                if (Store._time.GetElapsedTime(_began) > s_packLife) throw new IOException("it has been coming in for half a day");
-                pack.Commit(offset, Key, length, Store._time.GetUtcNow(), _buffer);
+                if (_fault is { } fault) throw new IOException(fault.Message, fault.HResult);
+                if (_written == 0) End();
+                pack.Flush(_written);
             }
             catch
             {
@@ -219,6 +244,16 @@ public sealed partial class FileBlobStore
         {
             TakeAway();
             Close();
+        }
+
+        private void End()
+        {
+            TimeSpan age = Store._time.GetElapsedTime(_began);
+            // One more day, and where nobody sees locks the pack may be swept with it as one without blobs.
+            if (age > s_packLife) throw new IOException("it has been coming in for half a day");
+            Span<byte> header = stackalloc byte[age > s_headerMaxAge ? Pack.HeaderBytes : 0];
+            if (header.Length > 0) Pack.WriteHeader(header, Key, length, Store._time.GetUtcNow());
+            _written = pack.EndWrites(offset, _buffer, header);
         }
 
         // Also of a commit that failed or was abandoned: nobody was told of it.

@@ -28,8 +28,8 @@ public sealed record FileBlobStoreOptions
     /// <summary>Bytes after which the next such file is begun. Default 125,829,120 (120 MiB, which most file systems give in one piece); 1 MiB to 64 GiB.</summary>
     public long PackMaxBytes { get; init; } = 120L * 1024 * 1024;
 
-    /// <summary>Such files written at once: the kernel lets one writer at a time into a file. Default as many as there are processors, up to 4; 1 to 64.</summary>
-    public int PacksAtOnce { get; init; } = Math.Clamp(Environment.ProcessorCount, 1, 4);
+    /// <summary>Such files written at once. Default 1, which is one flush for all that come together; more where a file system lets one writer at a time into a file. 1 to 64.</summary>
+    public int PacksAtOnce { get; init; } = 1;
 
     /// <summary>What is wrong with the options, a line each; empty when nothing is.</summary>
     public IReadOnlyList<string> Validate()

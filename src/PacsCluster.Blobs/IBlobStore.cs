@@ -7,12 +7,13 @@ namespace PacsCluster.Blobs;
 /// A place that keeps blobs: runs of bytes that are written once, whole, and never changed. What every store promises:
 /// <list type="bullet">
 /// <item><b>Durable on return.</b> When <see cref="BlobWriter.CommitAsync"/> returns, the blob survives the death of the process and of the
-/// machine's power. Before the call nobody sees it: not by key, not in a listing; during the call it may already be listed.</item>
+/// machine's power. Before the call nobody sees it: not by key, not in a listing; during the call it may already be listed, and one whose length was said at its beginning
+/// (<see cref="TryCreateSized"/>, <see cref="CreateWholeAsync"/>) from its beginning on.</item>
 /// <item><b>Random keys.</b> The store makes the key: 32 lower-case letters and digits, at least 92 bits of them random. Two writers never meet,
 /// on any number of nodes, and a key says nothing about its content.</item>
 /// <item><b>Nothing half written.</b> A write that fails, is cancelled or abandoned leaves nothing that can be read or listed; what it leaves on
-/// the medium (a crash leaves temporary files) is swept by the store itself. Only a crash in the midst of a commit can leave a blob that
-/// nobody was told of, whole or not: an orphan like any other, which the catalog does not know and a sweep deletes by age.</item>
+/// the medium (a crash leaves temporary files) is swept by the store itself. Only a crash can leave a blob that nobody was told of, whole or
+/// not, where it may be listed already: an orphan like any other, which the catalog does not know and a sweep deletes by age, an hour or more.</item>
 /// <item><b>Deleting is idempotent.</b> A reader that has a blob open reads on to its end where the medium allows it, else gets
 /// <see cref="BlobNotFoundException"/>.</item>
 /// <item><b>Faults by what the caller can do:</b> <see cref="BlobNotFoundException"/> (another copy, or an alarm),
@@ -122,6 +123,15 @@ public abstract class BlobWriter : IAsyncDisposable
     /// <exception cref="BlobStoreFullException">No room; nothing of the blob will remain.</exception>
     /// <exception cref="BlobStoreUnavailableException">The medium cannot be reached or refuses for now.</exception>
     public virtual void BeginCommit()
+    {
+    }
+
+    /// <summary>All bytes are on their way to a local disk, and <see cref="CommitAsync"/> would only wait for it: a caller with several such commits does best to call
+    /// <see cref="EndWrites"/> of each and then commit each, and all but the first find the disk flushed.</summary>
+    public virtual bool IsFlushLeft => false;
+
+    /// <summary>Where <see cref="IsFlushLeft"/>, and on a thread that may wait, waits until all is written, which is not durable yet. What goes wrong the commit says.</summary>
+    public virtual void EndWrites()
     {
     }
 

@@ -7,8 +7,8 @@ using Microsoft.Win32.SafeHandles;
 namespace PacsCluster.Blobs;
 
 /// <summary>
-/// A file of many small blobs. Each begins on a block of 4 KiB with a header of 64 bytes (word, key, length, time, CRC-32C), which is written last: what has none was never
-/// committed. Offsets are never used twice. Deleting changes the header's word, then gives the blocks back to the file system.
+/// A file of many small blobs. Each begins on a block of 4 KiB with a header of 64 bytes (word, key, length, time, CRC-32C), which goes out with the blob's first bytes: what
+/// a crash left of one looks like one, and is an orphan. Offsets are never used twice. Deleting changes the header's word, then gives the blocks back to the file system.
 /// One process writes a pack, under a lock on it; others read it, and delete from it.
 /// </summary>
 internal sealed class Pack
@@ -145,23 +145,33 @@ internal sealed class Pack
         _file.Dispose();
     }
 
-    /// <summary>Begins to write what has come of a blob. Nobody sees it before its header.</summary>
+    /// <summary>Begins to write what has come of a blob.</summary>
     /// <exception cref="IOException">The disk refuses.</exception>
     public void Begin(long offset, long left, PackBuffer buffer) => buffer.Begin(_blockFile, _isDirect, offset, left);
 
-    /// <summary>Writes a blob's last bytes and its header, and waits until all of it is durable. Callers that come while the disk is busy share the next flush.</summary>
-    /// <exception cref="IOException">The disk refuses. After a failed flush the kernel forgets which pages were dirty and a second try would lie: the pack takes no more.</exception>
-    public void Commit(long offset, string key, long length, DateTimeOffset now, PackBuffer buffer)
+    /// <summary>Waits until all of a blob is written.</summary>
+    /// <param name="offset">Where it begins.</param>
+    /// <param name="buffer">The blob, all of it.</param>
+    /// <param name="header">Another header, when the one that was written is too old.</param>
+    /// <returns>What <see cref="Flush"/> is to be asked for.</returns>
+    /// <exception cref="IOException">The disk refuses.</exception>
+    public long EndWrites(long offset, PackBuffer buffer, ReadOnlySpan<byte> header)
     {
-        Span<byte> header = stackalloc byte[HeaderBytes];
+        buffer.Begin(_blockFile, _isDirect, offset, left: 0);
+        buffer.Wait();
+        if (header.Length > 0) buffer.Rewrite(_blockFile, _isDirect, offset, header);
+        lock (_gate) return ++_written;
+    }
+
+    /// <summary>What says that a blob begins here, <see cref="HeaderBytes"/>.</summary>
+    public static void WriteHeader(Span<byte> header, string key, long length, DateTimeOffset now)
+    {
         header.Clear();
         Live.CopyTo(header);
         Encoding.ASCII.GetBytes(key, header[8..]);
         BinaryPrimitives.WriteInt64LittleEndian(header[40..], length);
         BinaryPrimitives.WriteInt64LittleEndian(header[48..], now.ToUnixTimeMilliseconds());
         BinaryPrimitives.WriteUInt32LittleEndian(header[56..], Crc(header[8..56]));
-        buffer.End(_blockFile, _isDirect, offset, header);
-        Flush();
     }
 
     /// <summary>Takes a blob away again that was not committed, or whose commit failed.</summary>
@@ -237,20 +247,22 @@ internal sealed class Pack
         Durable.PunchHole(file, offset + BlockBytes, (Blocks(length) - 1) * BlockBytes);
     }
 
-    // Waits on a monitor, because that sleeps at once: a blocking wait on a task spins first, and that is the sender's time.
-    private void Flush()
+    /// <summary>Returns once a blob is durable. Callers that come while the disk is busy share the next flush, and who comes after it has nothing to wait for.</summary>
+    /// <param name="written">Of <see cref="EndWrites"/>.</param>
+    /// <exception cref="IOException">The disk refuses. After a failed flush the kernel forgets which pages were dirty and a second try would lie: the pack takes no more.</exception>
+    public void Flush(long written)
     {
         long covered;
+        // A monitor, because its waiters sleep at once: a blocking wait on a task spins first, and that is the sender's time.
         lock (_gate)
         {
-            long mine = ++_written;
-            while (_flushed < mine)
+            while (_flushed < written)
             {
                 if (_fault is { } fault) throw new IOException(fault.Message, fault.HResult);
                 if (!_isFlushing) break;
                 Monitor.Wait(_gate);
             }
-            if (_flushed >= mine) return;
+            if (_flushed >= written) return;
             _isFlushing = true;
             covered = _written;
         }

@@ -1,16 +1,15 @@
-using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
 namespace PacsCluster.Blobs;
 
 /// <summary>
 /// One blob on its way into a pack: header and bytes as they will lie on its blocks, in memory from which a disk can take them. Blocks that are full go out while more are
-/// coming in, the first one without its header, and once more with it when all are out (were it left out, the file system would have to note a gap, and then that it is gone). On Linux they go past the page cache without waiting (O_DIRECT, io_submit), which costs a third of the processor
+/// coming in. On Linux they go past the page cache without waiting (O_DIRECT, io_submit), which costs a third of the processor
 /// time of a write and a flush; where a file or the system cannot, they are written as usual. Belongs to one caller at a time, and to the next one when it was started anew.
 /// </summary>
 internal sealed unsafe class PackBuffer : IDisposable
 {
-    /// <summary>So many bytes are worth a request of their own; less waits for the last one.</summary>
+    /// <summary>So many bytes are worth a request of their own; less waits for more.</summary>
     private const int PieceMinBytes = 64 * 1024;
 
     private const int RequestsMax = 8;
@@ -23,23 +22,21 @@ internal sealed unsafe class PackBuffer : IDisposable
     private int _inFlight;
     private IOException? _fault;
 
-    /// <summary>The first block is the disk's at the moment.</summary>
-    private bool _isFirstInFlight;
-
     /// <summary>Room for a blob.</summary>
     /// <param name="length">Bytes of the blob at most.</param>
     public PackBuffer(int length)
     {
         _capacity = (int)Pack.Blocks(length) * Pack.BlockBytes;
-        _memory = (byte*)NativeMemory.AlignedAlloc((nuint)_capacity, Pack.BlockBytes);
+        _memory = DirectIO.Allocate(_capacity);
         _context = DirectIO.CreateContext(RequestsMax);
     }
 
     /// <summary>Forgets what was in it.</summary>
-    public void Start()
+    /// <param name="header">The next blob's.</param>
+    public void Start(ReadOnlySpan<byte> header)
     {
         (_filled, _begun) = (Pack.HeaderBytes, 0);
-        new Span<byte>(_memory, Pack.HeaderBytes).Clear();
+        header.CopyTo(new Span<byte>(_memory, Pack.HeaderBytes));
     }
 
     /// <summary>Takes bytes.</summary>
@@ -49,7 +46,7 @@ internal sealed unsafe class PackBuffer : IDisposable
         _filled += bytes.Length;
     }
 
-    /// <summary>Begins to write the blocks that are full, when there is enough of them, and of what is to come.</summary>
+    /// <summary>Begins to write the blocks that are full, when there is enough of them, and of what is to come; all of them when nothing is.</summary>
     /// <param name="file">The pack.</param>
     /// <param name="isDirect">It was opened to be written past the page cache.</param>
     /// <param name="offset">Where the blob begins.</param>
@@ -58,26 +55,20 @@ internal sealed unsafe class PackBuffer : IDisposable
     public void Begin(SafeFileHandle file, bool isDirect, long offset, long left)
     {
         int end = left == 0 ? Pad() : _filled / Pack.BlockBytes * Pack.BlockBytes;
-        if (end - _begun >= PieceMinBytes && (left == 0 || left >= PieceMinBytes)) Write(file, isDirect, offset, end);
+        if (end - _begun >= (left == 0 ? 1 : PieceMinBytes) && (left == 0 || left >= PieceMinBytes)) Write(file, isDirect, offset, end);
     }
 
-    /// <summary>Writes all that is not yet written, then the header, and waits for it. It is not flushed then.</summary>
+    /// <summary>Writes the first block once more, with another header. Nothing may be under way.</summary>
     /// <param name="file">The pack.</param>
     /// <param name="isDirect">It was opened to be written past the page cache.</param>
     /// <param name="offset">Where the blob begins.</param>
     /// <param name="header">The header.</param>
     /// <exception cref="IOException">Refused.</exception>
-    public void End(SafeFileHandle file, bool isDirect, long offset, ReadOnlySpan<byte> header)
+    public void Rewrite(SafeFileHandle file, bool isDirect, long offset, ReadOnlySpan<byte> header)
     {
-        int end = Pad();
-        if (_begun > 0)
-        {
-            if (end > _begun) Write(file, isDirect, offset, end);
-            while (_isFirstInFlight) WaitFor(1);
-            (_begun, end) = (0, Pack.BlockBytes);
-        }
         header.CopyTo(new Span<byte>(_memory, Pack.HeaderBytes));
-        Write(file, isDirect, offset, end);
+        _begun = 0;
+        Write(file, isDirect, offset, Pack.BlockBytes);
         Wait();
     }
 
@@ -95,7 +86,7 @@ internal sealed unsafe class PackBuffer : IDisposable
     public void Dispose()
     {
         DirectIO.DestroyContext(_context);
-        NativeMemory.AlignedFree(_memory);
+        DirectIO.Free(_memory);
     }
 
     /// <summary>Fills the last block up: another blob's bytes were here before.</summary>
@@ -117,16 +108,13 @@ internal sealed unsafe class PackBuffer : IDisposable
             return;
         }
         if (_inFlight == RequestsMax) WaitFor(1);
-        DirectIO.Submit(_context, file, _memory + from, length, offset + from, from);
+        DirectIO.Submit(_context, file, _memory + from, length, offset + from);
         _inFlight++;
-        _isFirstInFlight |= from == 0;
     }
 
     private void WaitFor(int count)
     {
-        Span<int> from = stackalloc int[count];
-        _fault = DirectIO.Wait(_context, from) ?? _fault;
+        _fault = DirectIO.Wait(_context, count) ?? _fault;
         _inFlight -= count;
-        if (from.Contains(0)) _isFirstInFlight = false;
     }
 }

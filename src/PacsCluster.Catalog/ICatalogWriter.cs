@@ -129,6 +129,10 @@ internal sealed class CatalogChanges
     /// <summary>The load that these changes were decided on: the commit ends its hold and checks what it assumed. Null when it did neither.</summary>
     public LoadedState? DecidedOn { get; init; }
 
+    /// <summary>Makes durable what the rows refer to. The commit runs it once, on its own path and while its connection is taken, and is not durable before it has ended;
+    /// what it throws is thrown by the commit, and nothing is written. Null when there is nothing left to do.</summary>
+    public Func<Task>? First { get; set; }
+
     /// <summary>Patients that must be new (by identifier).</summary>
     public List<PatientRow> NewPatients { get; } = [];
     /// <summary>Patients to rewrite where Version still holds.</summary>

@@ -1,5 +1,7 @@
 using System.Diagnostics;
+using System.Runtime.ExceptionServices;
 using Microsoft.Extensions.Logging;
+using PacsCluster.Blobs;
 using PacsCluster.Catalog;
 
 namespace PacsCluster.Engine;
@@ -54,8 +56,14 @@ internal sealed class CommitQueue : IAsyncDisposable
     }
 
     /// <summary>Waits for the candidate's turn, its decision and its commit. Returns only after the commit.</summary>
+    /// <param name="candidate">The candidate.</param>
+    /// <param name="blob">Its blob, when all that is left to do for it is to wait for the disk (<see cref="BlobWriter.IsFlushLeft"/>): the batch waits once for those of all, while the
+    /// catalog takes the rows. It stays uncommitted when it is not needed. Null when it is durable.</param>
+    /// <param name="cancellationToken">Gives up waiting for a place.</param>
     /// <exception cref="ObjectDisposedException">The queue was stopped before the candidate got in.</exception>
-    public async Task<Decision> CommitAsync(Candidate candidate, CancellationToken cancellationToken)
+    /// <exception cref="BlobStoreFullException">Of the blob; nothing is kept.</exception>
+    /// <exception cref="BlobStoreUnavailableException">Of the blob; nothing is kept.</exception>
+    public async Task<Decision> CommitAsync(Candidate candidate, BlobWriter? blob, CancellationToken cancellationToken)
     {
         int bytes = candidate.HeldBytes;
         await _places.WaitAsync(cancellationToken);
@@ -65,8 +73,9 @@ internal sealed class CommitQueue : IAsyncDisposable
             try
             {
                 // From here on there is no leaving: it would leave a blob whose fate nobody knows.
-                var item = new Item(candidate);
+                var item = new Item(candidate, blob);
                 if (Enter(item) || await item.Turn.Task == Turn.Lead) await LeadAsync();
+                item.BlobFault?.Throw();
                 return item.Answer!;
             }
             finally
@@ -85,7 +94,7 @@ internal sealed class CommitQueue : IAsyncDisposable
     /// <exception cref="ObjectDisposedException">The queue is stopped.</exception>
     public async Task<T> AloneAsync<T>(Func<Task<T>> work)
     {
-        var item = new Item(null);
+        var item = new Item(null, null);
         if (!Enter(item)) await item.Turn.Task;
         try
         {
@@ -194,10 +203,17 @@ internal sealed class CommitQueue : IAsyncDisposable
                     NoteResent(batch);
                     continue;
                 }
+                if (batch.Exists(item => item.IsToFlush)) changes.First = () => MakeDurableAsync(batch.Where(item => item.IsToFlush));
                 isUnsure = true;
                 if (!changes.IsEmpty) await _writer.CommitAsync(changes, CancellationToken.None);
                 await plan.Loaded.DisposeAsync();
                 committed = plan;
+            }
+            catch (BlobLostException)
+            {
+                await LetGoAsync(plan);
+                isUnsure = brokeOff;
+                batch.RemoveAll(item => item.BlobFault is not null);
             }
             catch (VersionConflictException conflict) when (conflict.Kind == "instance" && plan is { Loaded.AssumedNew.Count: > 0 })
             {
@@ -249,6 +265,16 @@ internal sealed class CommitQueue : IAsyncDisposable
             foreach (BlobPlace place in committed.DeadBlobs) await _stores.DeleteAsync(place);
             return;
         }
+    }
+
+    /// <summary>Makes blobs durable that only the disk is to be waited for.</summary>
+    /// <exception cref="BlobLostException">Some cannot be; their items are answered.</exception>
+    private static async Task MakeDurableAsync(IEnumerable<Item> items)
+    {
+        Item[] waiting = [.. items];
+        foreach (Item item in waiting) item.Blob!.EndWrites();
+        await Task.WhenAll(Array.ConvertAll(waiting, item => item.CommitBlobAsync()));
+        if (Array.Exists(waiting, item => item.BlobFault is not null)) throw new BlobLostException();
     }
 
     private static async Task LetGoAsync(BatchPlan? plan)
@@ -348,6 +374,8 @@ internal sealed class CommitQueue : IAsyncDisposable
             if (same.Key.Length == 0) continue;
             bool isKnown = loaded.Instances.TryGetValue(same.Key, out List<StoredInstance>? known);
             if (!isKnown && same.Count() == 1) continue;
+            // They are read.
+            await MakeDurableAsync(same.Where(item => !item.IsDurable));
             await compare.PrepareAsync(isKnown ? known! : [], [.. same.Select(i => i.Candidate)], CancellationToken.None);
         }
         return compare;
@@ -385,8 +413,12 @@ internal sealed class CommitQueue : IAsyncDisposable
         foreach (Item item in batch) _grains.Forget(item.Candidate.StudyInstanceUid);
     }
 
+    /// <summary>A blob of the batch could not be made durable.</summary>
+    private sealed class BlobLostException : Exception;
+
     /// <param name="candidate">Null for what runs alone.</param>
-    private sealed class Item(Candidate? candidate)
+    /// <param name="blob">Null when it is durable.</param>
+    private sealed class Item(Candidate? candidate, BlobWriter? blob)
     {
         public Candidate Candidate => candidate!;
 
@@ -397,6 +429,30 @@ internal sealed class CommitQueue : IAsyncDisposable
 
         /// <summary>As decided, not yet committed.</summary>
         public Decision? Decision { get; set; }
+
+        public BlobWriter? Blob => blob;
+
+        /// <summary>A row will refer to a blob that is not durable yet.</summary>
+        public bool IsToFlush => !IsDurable && Decision?.Fate == BlobFate.Keep;
+
+        public bool IsDurable { get; private set; } = blob is null;
+
+        /// <summary>Why the blob never will be durable; in place of an answer.</summary>
+        public ExceptionDispatchInfo? BlobFault { get; private set; }
+
+        public async Task CommitBlobAsync()
+        {
+            try
+            {
+                await blob!.CommitAsync(CancellationToken.None);
+                IsDurable = true;
+            }
+            catch (Exception fault)
+            {
+                BlobFault = ExceptionDispatchInfo.Capture(fault);
+                Turn.TrySetResult(CommitQueue.Turn.Answered);
+            }
+        }
 
         /// <summary>The outcome; the first one holds.</summary>
         public Decision? Answer { get; private set; }

@@ -86,20 +86,22 @@ public sealed class Ingest
         StorePolicy policy = _options.PolicyFor(origin.CallingAETitle);
         Judgement judged = CandidateReader.Judge(reader.Header, origin, policy);
         if (judged.Refusal is { } refusal) return refusal;
-        Task durable = receiver.CommitAsync();
+        // What only the disk is to be waited for the batch does, once for all its blobs; what takes longer must not hold others up.
+        Task? durable = receiver.IsFlushLeft ? null : receiver.CommitAsync();
         WrittenBlob blob = receiver.Written();
         Candidate candidate = CandidateReader.Read(judged, reader, blob, origin, policy, _time.GetUtcNow());
-        await durable;
+        if (durable is not null) await durable;
         Decision decision;
         try
         {
-            decision = await _queue.CommitAsync(candidate, CancellationToken.None);
+            decision = await _queue.CommitAsync(candidate, durable is null ? receiver.Blob : null, CancellationToken.None);
         }
         catch (ObjectDisposedException)
         {
             decision = new Decision(Refused(origin, StoreOutcomeKind.OutOfResources, "the archive is stopping", null), BlobFate.Delete);
         }
-        if (decision.Fate == BlobFate.Delete) await _stores.DeleteAsync(candidate.Place, candidate.MoreCopies);
+        // One that is not committed goes with its receiver.
+        if (decision.Fate == BlobFate.Delete && !receiver.IsFlushLeft) await _stores.DeleteAsync(candidate.Place, candidate.MoreCopies);
         return policy.AnswerWarnings || decision.Outcome.Warning == StoreWarning.None ? decision.Outcome : decision.Outcome with { Warning = StoreWarning.None };
     }
 

@@ -54,7 +54,7 @@ public sealed class Quarantine : IDisposable
         {
             if (await _catalog.GetQuarantineAsync(key, cancellationToken) is not { } entry) return null;
             (Candidate? candidate, StoreOutcome? refusal) = await _reader.ReadCandidateAsync(new QuarantinedInstance(entry), policy, cancellationToken);
-            return refusal ?? (await _queue.CommitAsync(candidate!, cancellationToken)).Outcome;
+            return refusal ?? (await _queue.CommitAsync(candidate!, null, cancellationToken)).Outcome;
         }
         finally
         {

@@ -57,6 +57,7 @@ internal sealed class Receiver(CopyPlan plan, PushReader reader, StoreOrigin ori
         {
             _blob = _sized;
             await _blob.WriteAsync(rest[(int)_blob.Length..], cancellationToken);
+            _blob.BeginCommit();
         }
         else
         {
@@ -68,6 +69,12 @@ internal sealed class Receiver(CopyPlan plan, PushReader reader, StoreOrigin ori
 
     /// <summary>Bytes of the blob so far.</summary>
     public long Length => _blob!.Length;
+
+    /// <summary>The blob, when all of it has come.</summary>
+    public BlobWriter Blob => _blob!;
+
+    /// <summary>It is not committed, and only a local disk is to be waited for.</summary>
+    public bool IsFlushLeft => _blob!.IsFlushLeft;
 
     /// <summary>Begins to make the blob durable; it is when the task has ended well.</summary>
     public Task CommitAsync() => _blob!.CommitAsync(CancellationToken.None).AsTask();

@@ -205,12 +205,28 @@ public sealed class FileBlobStoreTests : BlobStoreConformance
     public async Task What_a_crash_left_in_a_pack_hides_nothing_behind_it()
     {
         string first = await PutWholeAsync(Store, Noise(10_000));
-        BlobWriter crashed = await Store.CreateWholeAsync(Noise(300_000), Ct);
+        // One whose first bytes are on the disk, and one that only has its room.
+        BlobWriter begun = await Store.CreateWholeAsync(Noise(300_000), Ct), crashed = Store.TryCreateSized(300_000)!;
+        begun.EndWrites();
         string behind = await PutWholeAsync(Store, Noise(20_000));
-        Assert.Equal((string[])[first, behind], (await ListAsync(Store)).Select(s => s.Key));
+        Assert.Equal((string[])[first, behind], (await ListAsync(Store)).Select(s => s.Key).Where(key => key != begun.Key));
         Assert.Equal(Noise(20_000), await GetAsync(Store, behind));
         await crashed.DisposeAsync();
+        await begun.DisposeAsync();
         Assert.Equal((string[])[first, behind], (await ListAsync(Store)).Select(s => s.Key));
+    }
+
+    [Fact]
+    public async Task A_blob_that_was_long_in_coming_is_as_young_as_its_commit()
+    {
+        await using BlobWriter writer = Store.TryCreateSized(300_000)!;
+        await writer.WriteAsync(Noise(200_000), Ct);
+        _time.Shift = TimeSpan.FromHours(2);
+        await writer.WriteAsync(Noise(300_000).AsMemory(200_000), Ct);
+        await writer.CommitAsync(Ct);
+        BlobStat stat = Assert.Single(await ListAsync(Store));
+        Assert.InRange(stat.LastModified, _time.GetUtcNow() - TimeSpan.FromMinutes(5), _time.GetUtcNow());
+        Assert.Equal(Noise(300_000), await GetAsync(Store, stat.Key));
     }
 
     [Fact]
@@ -223,8 +239,9 @@ public sealed class FileBlobStoreTests : BlobStoreConformance
         pack.CopyTo(hostile, 4096 - 64);
         BlobWriter crashed = await Store.CreateWholeAsync(hostile, Ct);
         string outer = await PutWholeAsync(Store, hostile);
-        Assert.Equal((string[])[inner, outer], (await ListAsync(Store)).Select(s => s.Key));
+        Assert.Equal((string[])[inner, outer], (await ListAsync(Store)).Select(s => s.Key).Where(key => key != crashed.Key));
         await crashed.DisposeAsync();
+        Assert.Equal((string[])[inner, outer], (await ListAsync(Store)).Select(s => s.Key));
     }
 
     [Theory]

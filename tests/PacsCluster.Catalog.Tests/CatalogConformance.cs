@@ -35,6 +35,35 @@ public abstract partial class CatalogConformance : IAsyncLifetime
         [(0x0020_000D, $"1.2.{study}"), (0x0020_000E, $"1.2.{study}.{series}"), (0x0008_0018, $"1.2.{study}.{series}.{instance}"), (0x0010_0020, patient)];
 
     [Fact]
+    public async Task What_the_rows_refer_to_comes_first_and_where_it_fails_nothing_is_written()
+    {
+        await Archive.StoreAsync(Uids(1));
+        var changes = new CatalogChanges { First = () => throw new IOException("the disk refuses") };
+        await Archive.AddAsync(changes, Archive.Header(Uids(1, instance: 2)));
+        await Assert.ThrowsAsync<IOException>(() => Archive.CommitAsync(changes));
+        Assert.Equal(1, (await LoadStudyAsync("1.2.1")).Studies["1.2.1"].Study.InstanceCount);
+
+        int ran = 0;
+        var gate = new TaskCompletionSource();
+        changes = new CatalogChanges
+        {
+            First = async () =>
+            {
+                ran++;
+                await gate.Task;
+            },
+        };
+        await Archive.AddAsync(changes, Archive.Header(Uids(1, instance: 2)));
+        Task commit = Task.Run(() => Archive.CommitAsync(changes), Ct);
+        Assert.NotSame(commit, await Task.WhenAny(commit, Task.Delay(50, Ct)));
+        gate.SetResult();
+        await commit;
+        Assert.Equal(1, ran);
+        Assert.Equal(2, (await LoadStudyAsync("1.2.1")).Studies["1.2.1"].Study.InstanceCount);
+        Assert.Empty(await Catalog.FindWrongCountsAsync(Ct).ToListAsync(Ct));
+    }
+
+    [Fact]
     public async Task What_was_committed_is_loaded()
     {
         DataSet header = Archive.Header([.. Uids(1), (0x0010_0010, "Müller^Jürgen"), (0x0010_0021, "HOSP"), (0x0010_0030, "19700102"), (0x0008_0020, "20240506"),

@@ -57,6 +57,39 @@ public sealed class CommitLogTests : IDisposable
     }
 
     [Fact]
+    public async Task What_a_commit_refers_to_is_durable_before_its_record_is_begun()
+    {
+        Requires();
+        await using SqliteCatalog catalog = await OpenAsync("live");
+        await StoreAsync(catalog, 0, 3);
+        byte[] before = await File.ReadAllBytesAsync(Log(_folder.At("live")), Ct);
+        byte[]? meanwhile = null;
+        var archive = new Archive(catalog);
+        await archive.StoreAsync(
+            Archive.Header(Uids(100)),
+            (changes, _) => changes.First = async () => meanwhile = await File.ReadAllBytesAsync(Log(_folder.At("live")), Ct));
+        Assert.Equal(before, meanwhile);
+        Assert.NotEqual(before, await File.ReadAllBytesAsync(Log(_folder.At("live")), Ct));
+    }
+
+    [Fact]
+    public async Task A_commit_whose_blob_fails_takes_nothing_of_others_with_it()
+    {
+        Requires();
+        await using SqliteCatalog catalog = await OpenAsync("live");
+        await StoreAsync(catalog, 0, 3);
+        await Assert.ThrowsAsync<IOException>(() => new Archive(catalog).StoreAsync(
+            Archive.Header(Uids(100)),
+            (changes, _) => changes.First = () => throw new IOException("the disk refuses")));
+        await StoreAsync(catalog, 3, 5);
+        string image = Crash("live", "image");
+        Assert.Equal(5, (await catalog.CountAsync(Ct)).Instances);
+        await using SqliteCatalog after = await OpenAsync("image");
+        Assert.Equal(5, (await after.CountAsync(Ct)).Instances);
+        Assert.Empty(await after.FindWrongCountsAsync(Ct).ToListAsync(Ct));
+    }
+
+    [Fact]
     public async Task A_torn_record_ends_the_log_and_all_in_front_of_it_is_applied()
     {
         Requires();

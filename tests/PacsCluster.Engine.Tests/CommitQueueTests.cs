@@ -23,7 +23,7 @@ public sealed class CommitQueueTests
         };
         Task<StoreOutcome> store = archive.StoreAsync(Instance(1, 1));
         await reached.Task;
-        Assert.Single(await archive.BlobsAsync()); // durable before the commit was even asked for
+        Assert.Single(await archive.BlobsAsync());
         Assert.False(await Task.WhenAny(store, Task.Delay(50, TestContext.Current.CancellationToken)) == store);
         gate.SetResult();
         Assert.Equal(StoreOutcomeKind.Stored, (await store).Kind);
@@ -48,6 +48,54 @@ public sealed class CommitQueueTests
         StoreOutcome[] outcomes = await Task.WhenAll(stores);
         Assert.All(outcomes, o => Assert.Equal(StoreOutcomeKind.Stored, o.Kind));
         Assert.Equal([1, 20], sizes);
+        await archive.AssertCleanAsync();
+    }
+
+    [Fact]
+    public async Task ABlobThatTheDiskRefusesFailsAloneAndIsTriedByNobodyElse()
+    {
+        await using TestArchive archive = await TestArchive.StartAsync();
+        var gate = new TaskCompletionSource();
+        bool isFirst = true;
+        archive.Catalog.BeforeCommit = async changes =>
+        {
+            if (!isFirst) return;
+            isFirst = false;
+            await gate.Task;
+        };
+        int commits = 0;
+        archive.Blobs.NextCommitFault = () => Interlocked.Increment(ref commits) is 3 or 4 ? new Blobs.BlobStoreUnavailableException("files", "I/O error") : null;
+        List<Task<StoreOutcome>> stores = [.. Enumerable.Range(0, 10).Select(i => archive.StoreAsync(Instance(1, i)))];
+        while (isFirst || archive.Archive.Waiting < 9) await Task.Delay(1, TestContext.Current.CancellationToken);
+        gate.SetResult();
+        StoreOutcome[] outcomes = await Task.WhenAll(stores);
+        Assert.Equal(8, outcomes.Count(o => o.Kind == StoreOutcomeKind.Stored));
+        Assert.Equal(2, outcomes.Count(o => o.Kind == StoreOutcomeKind.OutOfResources));
+        Assert.Equal(10, commits);
+        Assert.Equal(8, (await archive.BlobsAsync()).Count);
+        await archive.AssertCleanAsync();
+        // The study counts what was kept, and takes up what was refused when it comes again.
+        for (int i = 0; i < 10; i++) await archive.StoreAsync(Instance(1, i));
+        Assert.Equal(10, (await archive.LocateAsync([.. Enumerable.Range(0, 10).Select(i => $"1.2.3.200.{i}")])).Count);
+        await archive.AssertCleanAsync();
+    }
+
+    [Fact]
+    public async Task ABlobThatNoRowWillReferToIsNotMadeDurable()
+    {
+        await using TestArchive archive = await TestArchive.StartAsync(new EngineOptions { Sha256 = true, ReminderConcurrency = 0 });
+        int commits = 0;
+        archive.Blobs.NextCommitFault = () =>
+        {
+            commits++;
+            return null;
+        };
+        Assert.Equal(StoreOutcomeKind.Stored, (await archive.StoreAsync(Instance(1, 1))).Kind);
+        archive.Catalog.BeforeCommit = _ => throw new InvalidDataException("a rule of the schema");
+        Assert.Equal(StoreOutcomeKind.Failed, (await archive.StoreAsync(Instance(1, 2))).Kind);
+        Assert.Equal(1, commits);
+        Assert.Single(await archive.BlobsAsync());
+        archive.Catalog.Heal();
         await archive.AssertCleanAsync();
     }
 

@@ -30,7 +30,7 @@ public sealed class CompressionTests
     private static async Task<(TestArchive Archive, ManualTime Time)> StartAsync(params CompressionRule[] rules)
     {
         var time = new ManualTime(DateTimeOffset.UtcNow);
-        return (await TestArchive.StartAsync(Options(rules), time: time), time);
+        return (await TestArchive.StartAsync(Options(rules), time: time, inFiles: true), time);
     }
 
     private static byte[] Pixels(DataSet image) => image.TryGet(Tags.PixelData, out DataElement element) ? element.RawValue.ToArray() : throw new InvalidOperationException("no pixels");
@@ -266,7 +266,7 @@ public sealed class CompressionTests
         Assert.Equal(2, (await archive.BlobsAsync()).Count);
         // Another node, after the lease or the back-off.
         archive.Catalog.Heal();
-        await using TestArchive other = await TestArchive.StartAsync(archive.Options, archive, time);
+        await using TestArchive other = await TestArchive.StartAsync(archive.Options, archive, time, inFiles: true);
         time.Advance(TimeSpan.FromMinutes(10));
         await other.Archive.Reminders.RunDueAsync(Ct);
         Assert.Equal(Uids.JPEGLSLossless, (await LocateAsync(archive, 1)).TransferSyntaxUid);
@@ -280,7 +280,7 @@ public sealed class CompressionTests
         (TestArchive archive, ManualTime time) = await StartAsync(Rule(CompressionTarget.JpegLsLossless));
         await using TestArchive _ = archive;
         await archive.StoreAsync(Picture(1));
-        await using TestArchive other = await TestArchive.StartAsync(archive.Options, archive, time);
+        await using TestArchive other = await TestArchive.StartAsync(archive.Options, archive, time, inFiles: true);
         archive.Blobs.AfterCommit = async () =>
         {
             // The lease of the first is over while it still works.

@@ -20,12 +20,12 @@ public sealed class CopiesTests
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
-    private static async Task<TestArchive> BothAsync() => await TestArchive.StartAsync(Options(["files", "far"], []), far: true);
+    private static async Task<TestArchive> BothAsync() => await TestArchive.StartAsync(Options(["files", "far"], []), far: true, inFiles: true);
 
     private static async Task<(TestArchive Archive, ManualTime Time)> LaterAsync()
     {
         var time = new ManualTime(s_start);
-        TestArchive archive = await TestArchive.StartAsync(Options(["files"], ["far"]) with { OrphanSweepInterval = TimeSpan.Zero }, time: time, far: true);
+        TestArchive archive = await TestArchive.StartAsync(Options(["files"], ["far"]) with { OrphanSweepInterval = TimeSpan.Zero }, time: time, far: true, inFiles: true);
         await archive.Catalog.CommitAsync(new CatalogChanges { NewReminders = { new ReminderRow { Id = LaterCopies.ReminderOf("far"), DueAt = s_start } } }, Ct);
         return (archive, time);
     }
@@ -111,7 +111,7 @@ public sealed class CopiesTests
         {
             CallingAETitles = new Dictionary<string, StorePolicyOverride> { ["CT2"] = new() { Copies = ["far"] }, ["CT3"] = new() { Copies = ["far", "files"], DifferentContent = DifferentContentPolicy.Refuse } },
         };
-        await using TestArchive archive = await TestArchive.StartAsync(options, far: true);
+        await using TestArchive archive = await TestArchive.StartAsync(options, far: true, inFiles: true);
         foreach ((string from, int instance) in new[] { ("CT1", 1), ("CT2", 2), ("CT3", 3) })
             Assert.Equal(StoreOutcomeKind.Stored, (await archive.StoreAsync(Made.Image(1, 1, instance), from: from)).Kind);
         Assert.Equal("files", Assert.Single(Places(Assert.Single(await archive.LocateAsync(Made.Sop(1, 1, 1))))).Store);
@@ -161,9 +161,9 @@ public sealed class CopiesTests
     [Fact]
     public async Task A_copy_in_a_store_that_this_node_has_not_is_out_of_reach_not_lost()
     {
-        await using TestArchive archive = await TestArchive.StartAsync(Options(["far"], []), far: true);
+        await using TestArchive archive = await TestArchive.StartAsync(Options(["far"], []), far: true, inFiles: true);
         InstanceLocation location = await StoreOneAsync(archive);
-        await using TestArchive other = await TestArchive.StartAsync(over: archive);
+        await using TestArchive other = await TestArchive.StartAsync(over: archive, inFiles: true);
         InstanceUnavailableException thrown = await Assert.ThrowsAsync<InstanceUnavailableException>(() => other.ReadAsync(location));
         Assert.False(thrown.IsMissing);
         Assert.Contains("'far'", thrown.InnerException!.Message, StringComparison.Ordinal);

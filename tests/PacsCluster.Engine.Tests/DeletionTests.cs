@@ -17,7 +17,7 @@ public sealed class DeletionTests
     private static async Task<(TestArchive Archive, ManualTime Time)> FilledAsync()
     {
         var time = new ManualTime(DateTimeOffset.UtcNow);
-        TestArchive archive = await TestArchive.StartAsync(time: time);
+        TestArchive archive = await TestArchive.StartAsync(time: time, inFiles: true);
         for (int series = 1; series <= 2; series++)
         {
             for (int instance = 1; instance <= 3; instance++) Assert.True((await archive.StoreAsync(Made.Image(1, series, instance))).IsSuccess);

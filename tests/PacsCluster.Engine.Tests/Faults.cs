@@ -70,6 +70,9 @@ internal sealed class FaultyBlobStore(FileBlobStore inner) : IBlobStore
     /// <summary>Thrown by commits of blobs.</summary>
     public Exception? CommitFault { get; set; }
 
+    /// <summary>Asked by each commit of a blob in turn: what it throws, or null.</summary>
+    public Func<Exception?>? NextCommitFault { get; set; }
+
     /// <summary>Every call fails as if the store could not be reached.</summary>
     public bool IsDown { get; set; }
 
@@ -79,7 +82,7 @@ internal sealed class FaultyBlobStore(FileBlobStore inner) : IBlobStore
     /// <summary>Runs when a blob is durable, before its writer hears of it.</summary>
     public Func<Task>? AfterCommit { get; set; }
 
-    /// <summary>Small blobs lie in packs, as they do where nobody looks for files of their own.</summary>
+    /// <summary>Small blobs lie in packs.</summary>
     public bool IsPacked { get; set; }
 
     public string Name => inner.Name;
@@ -125,9 +128,13 @@ internal sealed class FaultyBlobStore(FileBlobStore inner) : IBlobStore
             Length = inner.Length;
         }
 
+        public override bool IsFlushLeft => inner.IsFlushLeft;
+
+        public override void EndWrites() => inner.EndWrites();
+
         public override async ValueTask CommitAsync(CancellationToken ct = default)
         {
-            if (store.CommitFault is { } fault) throw fault;
+            if ((store.CommitFault ?? store.NextCommitFault?.Invoke()) is { } fault) throw fault;
             await inner.CommitAsync(ct);
             if (store.AfterCommit is { } after) await after();
         }

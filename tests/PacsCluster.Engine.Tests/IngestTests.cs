@@ -46,7 +46,6 @@ public sealed class IngestTests
         if (padding > 0) made.SetRaw(new Tag(0xFFFCFFFC), VR.OB, RandomNumberGenerator.GetBytes(padding));
         byte[] dataSet = made.ToArray();
         await using TestArchive archive = await TestArchive.StartAsync();
-        archive.Blobs.IsPacked = true;
         // What comes short of it is refused, and leaves nothing.
         Assert.Equal(StoreOutcomeKind.CannotUnderstand, (await archive.StoreAsync(dataSet[..^(padding + 14)])).Kind);
         Assert.Empty(await archive.BlobsAsync());
@@ -77,7 +76,7 @@ public sealed class IngestTests
     [Fact]
     public async Task C_69_TheBlobIsAFileThatOthersRead()
     {
-        await using TestArchive archive = await TestArchive.StartAsync();
+        await using TestArchive archive = await TestArchive.StartAsync(inFiles: true);
         await archive.StoreAsync(WithPixels(2048), from: "SENDER");
         string key = Assert.Single(await archive.BlobsAsync());
         string file = Directory.EnumerateFiles(archive.Folder, key, SearchOption.AllDirectories).Single();
@@ -92,7 +91,6 @@ public sealed class IngestTests
     public async Task ASenderThatGoesAwayLeavesNothing()
     {
         await using TestArchive archive = await TestArchive.StartAsync();
-        archive.Blobs.IsPacked = true;
         byte[] dataSet = WithPixels(1_000_000);
         foreach (int at in new[] { 0, 100, 300_000, 900_000 })
         {
@@ -129,7 +127,7 @@ public sealed class IngestTests
     [Fact]
     public async Task WhatIsNoDataSetIsRefused()
     {
-        await using TestArchive archive = await TestArchive.StartAsync();
+        await using TestArchive archive = await TestArchive.StartAsync(inFiles: true);
         var random = new Random(1);
         for (int i = 0; i < 50; i++)
         {
@@ -145,7 +143,7 @@ public sealed class IngestTests
     [Fact]
     public async Task AFullBlobStoreRefusesAndResumes()
     {
-        await using TestArchive archive = await TestArchive.StartAsync();
+        await using TestArchive archive = await TestArchive.StartAsync(inFiles: true);
         archive.Blobs.Room = 400_000;
         StoreOutcome outcome = await archive.StoreAsync(WithPixels(1_000_000));
         Assert.Equal(StoreOutcomeKind.OutOfResources, outcome.Kind);

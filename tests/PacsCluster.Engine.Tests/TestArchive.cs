@@ -31,13 +31,18 @@ internal sealed class TestArchive : IAsyncDisposable
     public FaultyBlobStore Blobs { get; }
     /// <summary>A second store, <c>far</c>; null where the test has none.</summary>
     public FaultyBlobStore? Far { get; }
-    public IReadOnlyList<Blobs.IBlobStore> Stores => Far is null ? [Blobs] : [Blobs, Far];
+    public IReadOnlyList<FaultyBlobStore> Stores => Far is null ? [Blobs] : [Blobs, Far];
     public EngineOptions Options { get; }
     public TimeProvider Time { get; }
     public Archive Archive { get; private set; }
 
     /// <summary>A new archive, or another one over the folder of a first.</summary>
-    public static async Task<TestArchive> StartAsync(EngineOptions? options = null, TestArchive? over = null, TimeProvider? time = null, bool far = false)
+    /// <param name="options">Of the engine.</param>
+    /// <param name="over">The first.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="far">With a second store.</param>
+    /// <param name="inFiles">Each blob has a file of its own, for tests that look at files.</param>
+    public static async Task<TestArchive> StartAsync(EngineOptions? options = null, TestArchive? over = null, TimeProvider? time = null, bool far = false, bool inFiles = false)
     {
         TempFolder? own = over is null ? new TempFolder() : null;
         string folder = over?.Folder ?? own!.Path;
@@ -47,6 +52,7 @@ internal sealed class TestArchive : IAsyncDisposable
         FileBlobStore? second = far ? new FileBlobStore(new FileBlobStoreOptions { Folder = Path.Combine(folder, "far"), Name = "far" }, time) : null;
         options ??= new EngineOptions { CatalogRetryDelay = TimeSpan.FromMilliseconds(1), ReminderConcurrency = 0 };
         var archive = new TestArchive(own, folder, catalog, files, second, options, time);
+        foreach (FaultyBlobStore store in archive.Stores) store.IsPacked = !inFiles;
         await archive.Archive.StartAsync(CancellationToken.None);
         return archive;
     }

@@ -12,7 +12,7 @@ public sealed class VerifyTests
 
     private static async Task<(TestArchive Archive, Dictionary<int, string> Files)> StartAsync()
     {
-        TestArchive archive = await TestArchive.StartAsync();
+        TestArchive archive = await TestArchive.StartAsync(inFiles: true);
         var files = new Dictionary<int, string>();
         for (int sop = 1; sop <= 5; sop++)
         {
@@ -66,7 +66,7 @@ public sealed class VerifyTests
     [Fact]
     public async Task AHeaderThatIsNotTheFilesIsFound()
     {
-        await using TestArchive archive = await TestArchive.StartAsync();
+        await using TestArchive archive = await TestArchive.StartAsync(inFiles: true);
         // The catalog is told another header, another offset and a count too many, as a fault of ours would.
         archive.Catalog.BeforeCommit = changes =>
         {
@@ -105,7 +105,7 @@ public sealed class VerifyTests
     [Fact]
     public async Task QuarantineIsShownReleasedAndDeleted()
     {
-        await using TestArchive archive = await TestArchive.StartAsync();
+        await using TestArchive archive = await TestArchive.StartAsync(inFiles: true);
         await archive.StoreAsync(Instance(1, "first"));
         await archive.StoreAsync(Instance(1, "second"), from: "CT2");
         await archive.StoreAsync(Instance(1, "third"));

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using PacsCluster.Catalog.Sqlite;
 
 namespace PacsCluster.Catalog;
@@ -8,23 +9,42 @@ public sealed partial class SqliteCatalog
     {
         ct.ThrowIfCancellationRequested();
         if (changes.IsEmpty) return;
-        await _writer.WriteAsync(database =>
+        ExceptionDispatchInfo? refused = null;
+        try
         {
-            // In this order everywhere: patients by key, studies by UID, then what hangs on them.
-            WritePatients(database, changes);
-            WriteStudies(database, changes);
-            WriteSeries(database, changes);
-            int rejected = Reject(database, changes);
-            Remove(database, changes);
-            int emptied = RemoveEmptied(database, changes);
-            WriteBlobs(database, changes);
-            WriteInstances(database, changes);
-            WriteMetadataBlocks(database, changes);
-            WriteLists(database, changes);
-            WriteWork(database, changes);
-            WriteTotals(database, changes, rejected, emptied, _time.GetUtcNow());
-            return 0;
-        });
+            await _writer.WriteAsync(database =>
+            {
+                // In this order everywhere: patients by key, studies by UID, then what hangs on them.
+                WritePatients(database, changes);
+                WriteStudies(database, changes);
+                WriteSeries(database, changes);
+                int rejected = Reject(database, changes);
+                Remove(database, changes);
+                int emptied = RemoveEmptied(database, changes);
+                WriteBlobs(database, changes);
+                WriteInstances(database, changes);
+                WriteMetadataBlocks(database, changes);
+                WriteLists(database, changes);
+                WriteWork(database, changes);
+                WriteTotals(database, changes, rejected, emptied, _time.GetUtcNow());
+                if (changes.First is not { } first) return 0;
+                try
+                {
+                    // Last, while the disk works on what it will wait for.
+                    WriterThread.Wait(first);
+                }
+                catch (Exception fault)
+                {
+                    refused = ExceptionDispatchInfo.Capture(fault);
+                    throw;
+                }
+                return 0;
+            });
+        }
+        catch when (refused is not null)
+        {
+            refused.Throw();
+        }
         changes.MarkStored();
     }
 

@@ -39,6 +39,38 @@ internal sealed class WriterThread
         return done.Task;
     }
 
+    /// <summary>Begins something within work, and waits for it. What it throws is thrown.</summary>
+    public static void Wait(Func<Task> begin)
+    {
+        // What goes on later must not want this thread, which waits.
+        SynchronizationContext? current = SynchronizationContext.Current;
+        SynchronizationContext.SetSynchronizationContext(null);
+        Task task;
+        try
+        {
+            task = begin();
+        }
+        finally
+        {
+            SynchronizationContext.SetSynchronizationContext(current);
+        }
+        if (!task.IsCompleted)
+        {
+            object gate = new();
+            task.ContinueWith(
+                _ =>
+                {
+                    lock (gate) Monitor.Pulse(gate);
+                },
+                CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            lock (gate)
+            {
+                while (!task.IsCompleted) Monitor.Wait(gate);
+            }
+        }
+        task.GetAwaiter().GetResult();
+    }
+
     /// <summary>Ends after the work that waits.</summary>
     public Task EndAsync()
     {

@@ -183,7 +183,7 @@ public sealed class Deletion : IDisposable
         try
         {
             (Candidate? candidate, StoreOutcome? refusal) = await _reader.ReadCandidateAsync(new RejectedInstance(entry), RestorePolicy, ct);
-            return (refusal ?? (await _queue.CommitAsync(candidate!, ct)).Outcome).Kind;
+            return (refusal ?? (await _queue.CommitAsync(candidate!, null, ct)).Outcome).Kind;
         }
         catch (Exception fault) when (fault is BlobNotFoundException or BlobStoreUnavailableException)
         {
