@@ -326,6 +326,8 @@ internal sealed class CommitQueue : IAsyncDisposable
             if (candidate.Patient is { } identifier && (!grains.TryGetValue(study, out StudyGrain? known) || known.Patient.Identifier != identifier))
                 patients.Add(identifier);
         }
+        // Other nodes wait for these studies from the load on: not for our disk too.
+        if (isContended) await MakeDurableAsync(batch.Where(item => !item.IsDurable));
         LoadedState loaded = await _writer.LoadAsync(new LoadRequest
         {
             StudyInstanceUids = studies,

@@ -25,8 +25,12 @@ public sealed record PostgresCatalogOptions
     /// Then CatalogUnavailableException.</summary>
     public TimeSpan RetryFor { get; init; } = TimeSpan.FromSeconds(15);
 
-    /// <summary>How long one statement waits for a row that another node has locked; a node that falls silent while it holds some loses them after half of it. Default 10 s; 1 s to 10 min.</summary>
+    /// <summary>How long one statement waits for a row that another node has locked. Default 10 s; 1 s to 10 min.</summary>
     public TimeSpan LockTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long a node may be silent while it holds a study that several nodes write. Then the others go on, and it decides anew. Shorter than <see cref="LockTimeout"/>. Default 750 ms;
+    /// 100 ms to 1 min.</summary>
+    public TimeSpan HoldTimeout { get; init; } = TimeSpan.FromMilliseconds(750);
 
     /// <summary>How long one statement of a commit, a load or a list may run. Searches may run as long as they give rows. Default 60 s; 1 s to 1 h.</summary>
     public TimeSpan CommandTimeout { get; init; } = TimeSpan.FromSeconds(60);
@@ -53,6 +57,8 @@ public sealed record PostgresCatalogOptions
         Check(WritersMax is >= 1 and <= 1000, $"{nameof(WritersMax)}: 1 to 1000");
         Check(RetryFor >= TimeSpan.Zero && RetryFor <= TimeSpan.FromMinutes(10), $"{nameof(RetryFor)}: 0 to 10 minutes");
         Check(LockTimeout >= TimeSpan.FromSeconds(1) && LockTimeout <= TimeSpan.FromMinutes(10), $"{nameof(LockTimeout)}: 1 second to 10 minutes");
+        Check(HoldTimeout >= TimeSpan.FromMilliseconds(100) && HoldTimeout <= TimeSpan.FromMinutes(1) && HoldTimeout < LockTimeout,
+            $"{nameof(HoldTimeout)}: 100 milliseconds to 1 minute, and less than {nameof(LockTimeout)}");
         Check(CommandTimeout >= TimeSpan.FromSeconds(1) && CommandTimeout <= TimeSpan.FromHours(1), $"{nameof(CommandTimeout)}: 1 second to 1 hour");
         return errors;
 

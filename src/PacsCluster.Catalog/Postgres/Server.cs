@@ -109,10 +109,7 @@ internal sealed class Server : IAsyncDisposable
     /// <summary>Nothing here runs long enough to earn back code made for it: with the default, a broad search with a limit, which looks dear and ends after some rows, was compiled for 0.4 s.
     /// The rest is what PostgreSQL itself ends, because the node cannot: one that is cut off cannot even say that it is gone. A transaction in which nothing happens (a study is held while its batch is
     /// decided) lets go of its rows before those who wait for them give up; so does, found by keep-alives, one whose statements stopped half way on the wire.</summary>
-    private static string SessionSettings(PostgresCatalogOptions options)
-    {
-        long lockMilliseconds = (long)options.LockTimeout.TotalMilliseconds;
-        return string.Create(CultureInfo.InvariantCulture,
-            $"-c jit=off -c lock_timeout={lockMilliseconds} -c idle_in_transaction_session_timeout={lockMilliseconds / 2} -c tcp_keepalives_idle=3 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3");
-    }
+    private static string SessionSettings(PostgresCatalogOptions options) =>
+        string.Create(CultureInfo.InvariantCulture,
+            $"-c jit=off -c lock_timeout={options.LockTimeout.TotalMilliseconds:F0} -c idle_in_transaction_session_timeout={options.HoldTimeout.TotalMilliseconds:F0} -c tcp_keepalives_idle=3 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3");
 }
