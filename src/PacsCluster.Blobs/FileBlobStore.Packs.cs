@@ -28,20 +28,23 @@ public sealed partial class FileBlobStore
     {
         ct.ThrowIfCancellationRequested();
         if (bytes.Length > _options.PackedMaxBytes) return IBlobStore.CreateAndWriteAsync(this, bytes, ct);
-        PackedWriter writer = Reserve(bytes.Length);
+        PackedWriter writer = Reserve(bytes.Length, null);
         writer.Write(bytes.Span);
         return ValueTask.FromResult<BlobWriter>(writer);
     }
 
     /// <inheritdoc/>
-    public BlobWriter? TryCreateSized(long length) => length <= _options.PackedMaxBytes ? Reserve((int)length) : null;
+    public BlobBuffer? TryRentBuffer(int length) => length <= _options.PackedMaxBytes ? new BlobBuffer(this, RentBuffer()) : null;
 
-    private PackedWriter Reserve(int length)
+    /// <inheritdoc/>
+    public BlobWriter? TryCreateSized(long length, BlobBuffer? from = null) => length <= _options.PackedMaxBytes ? Reserve((int)length, from) : null;
+
+    private PackedWriter Reserve(int length, BlobBuffer? from)
     {
         try
         {
             (Pack pack, string key, long offset) = ReserveRoom(length);
-            return new PackedWriter(this, pack, key, offset, length);
+            return new PackedWriter(this, pack, key, offset, length, from?.Take() ?? RentBuffer());
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -151,31 +154,35 @@ public sealed partial class FileBlobStore
         }
     }
 
-    private PackBuffer RentBuffer(string key, int length)
-    {
-        if (!_buffers.TryTake(out PackBuffer? buffer)) buffer = new PackBuffer(_options.PackedMaxBytes);
-        Span<byte> header = stackalloc byte[Pack.HeaderBytes];
-        Pack.WriteHeader(header, key, length, _time.GetUtcNow());
-        buffer.Start(header);
-        return buffer;
-    }
+    private PackBuffer RentBuffer() => _buffers.TryTake(out PackBuffer? buffer) ? buffer : new PackBuffer(_options.PackedMaxBytes);
 
-    private void Return(PackBuffer buffer)
+    internal void Return(PackBuffer buffer)
     {
         if (!_commitsEnding && _buffers.Count < BuffersKept) _buffers.Add(buffer);
         else buffer.Dispose();
     }
 
     /// <summary>A blob in a pack.</summary>
-    private sealed class PackedWriter(FileBlobStore store, Pack pack, string key, long offset, int length) : LocalWriter(store, key)
+    private sealed class PackedWriter : LocalWriter
     {
-        private readonly PackBuffer _buffer = store.RentBuffer(key, length);
-        private readonly long _began = store._time.GetTimestamp();
+        private readonly Pack _pack;
+        private readonly long _offset;
+        private readonly int _length;
+        private readonly PackBuffer _buffer;
+        private readonly long _began;
 
         /// <summary>What the pack is to be flushed for; 0 as long as not all is written.</summary>
         private long _written;
 
         private IOException? _fault;
+
+        public PackedWriter(FileBlobStore store, Pack pack, string key, long offset, int length, PackBuffer buffer) : base(store, key)
+        {
+            (_pack, _offset, _length, _buffer, _began) = (pack, offset, length, buffer, store._time.GetTimestamp());
+            Span<byte> header = stackalloc byte[Pack.HeaderBytes];
+            Pack.WriteHeader(header, key, length, store._time.GetUtcNow());
+            buffer.Start(header);
+        }
 
         public override ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken ct = default)
         {
@@ -186,12 +193,12 @@ public sealed partial class FileBlobStore
 
         public void Write(ReadOnlySpan<byte> bytes)
         {
-            if (Stage != State.Writing || bytes.Length > length - Length) throw new InvalidOperationException("the blob takes no more");
+            if (Stage != State.Writing || bytes.Length > _length - Length) throw new InvalidOperationException("the blob takes no more");
             _buffer.Append(bytes);
             Length += bytes.Length;
             try
             {
-                pack.Begin(offset, length - Length, _buffer);
+                _pack.Begin(_offset, _length - Length, _buffer);
             }
             catch (IOException e)
             {
@@ -200,7 +207,7 @@ public sealed partial class FileBlobStore
             }
         }
 
-        protected override bool IsWhole => Length == length;
+        protected override bool IsWhole => Length == _length;
 
         public override bool IsFlushLeft => Stage == State.Writing && IsWhole;
 
@@ -223,7 +230,7 @@ public sealed partial class FileBlobStore
             {
                 if (_fault is { } fault) throw new IOException(fault.Message, fault.HResult);
                 if (_written == 0) End();
-                pack.Flush(_written);
+                _pack.Flush(_written);
             }
             catch
             {
@@ -252,22 +259,22 @@ public sealed partial class FileBlobStore
             // One more day, and where nobody sees locks the pack may be swept with it as one without blobs.
             if (age > s_packLife) throw new IOException("it has been coming in for half a day");
             Span<byte> header = stackalloc byte[age > s_headerMaxAge ? Pack.HeaderBytes : 0];
-            if (header.Length > 0) Pack.WriteHeader(header, Key, length, Store._time.GetUtcNow());
-            _written = pack.EndWrites(offset, _buffer, header);
+            if (header.Length > 0) Pack.WriteHeader(header, Key, _length, Store._time.GetUtcNow());
+            _written = _pack.EndWrites(_offset, _buffer, header);
         }
 
         // Also of a commit that failed or was abandoned: nobody was told of it.
         private void TakeAway()
         {
             Discard(_buffer.Wait);
-            Discard(() => pack.Discard(offset, length));
+            Discard(() => _pack.Discard(_offset, _length));
         }
 
         private void Close()
         {
             Stage = State.Closed;
             Store.Return(_buffer);
-            pack.Release();
+            _pack.Release();
         }
     }
 }

@@ -41,10 +41,16 @@ public interface IBlobStore : IAsyncDisposable
 
     /// <summary>Starts a blob of which the length is known, so that a store can write it where <see cref="CreateWholeAsync"/> would and begin before all of it is there.</summary>
     /// <param name="length">Bytes that will be written, no more and no less.</param>
+    /// <param name="from">Memory of <see cref="TryRentBuffer"/> in which the blob is gathered, and which it takes over: bytes are still written, and not copied when they lie where they belong.
+    /// Null when the bytes come from elsewhere.</param>
     /// <returns>Null where a store, or this store at such a length, had better be given all bytes at once or be told nothing.</returns>
     /// <exception cref="BlobStoreFullException">No room.</exception>
     /// <exception cref="BlobStoreUnavailableException">The medium cannot be reached or refuses for now.</exception>
-    BlobWriter? TryCreateSized(long length) => null;
+    BlobWriter? TryCreateSized(long length, BlobBuffer? from = null) => null;
+
+    /// <summary>Memory in which a blob of so many bytes can be gathered, for <see cref="TryCreateSized"/>.</summary>
+    /// <returns>Null where a store has no use for that.</returns>
+    BlobBuffer? TryRentBuffer(int length) => null;
 
     /// <summary>What a store does that has no cheaper way.</summary>
     internal static async ValueTask<BlobWriter> CreateAndWriteAsync(IBlobStore store, ReadOnlyMemory<byte> bytes, CancellationToken ct)

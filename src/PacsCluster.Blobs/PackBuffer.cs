@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
 namespace PacsCluster.Blobs;
@@ -39,10 +41,13 @@ internal sealed unsafe class PackBuffer : IDisposable
         header.CopyTo(new Span<byte>(_memory, Pack.HeaderBytes));
     }
 
-    /// <summary>Takes bytes.</summary>
+    /// <summary>Where the blob's bytes lie.</summary>
+    public Span<byte> Content => new(_memory + Pack.HeaderBytes, _capacity - Pack.HeaderBytes);
+
+    /// <summary>Takes bytes; those that lie in their place already stay there.</summary>
     public void Append(ReadOnlySpan<byte> bytes)
     {
-        bytes.CopyTo(new Span<byte>(_memory + _filled, _capacity - _filled));
+        if (!Unsafe.AreSame(in MemoryMarshal.GetReference(bytes), in *(_memory + _filled))) bytes.CopyTo(new Span<byte>(_memory + _filled, _capacity - _filled));
         _filled += bytes.Length;
     }
 

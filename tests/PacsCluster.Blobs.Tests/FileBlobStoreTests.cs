@@ -216,6 +216,36 @@ public sealed class FileBlobStoreTests : BlobStoreConformance
         Assert.Equal((string[])[first, behind], (await ListAsync(Store)).Select(s => s.Key));
     }
 
+    [Theory, InlineData(0), InlineData(1), InlineData(40_000), InlineData(524_288), InlineData(1_048_576)]
+    public async Task What_is_gathered_in_a_stores_memory_is_the_blob_wherever_it_lay_there(int length)
+    {
+        byte[] bytes = Noise(length);
+        foreach (int at in new[] { 0, 1 })
+        {
+            using BlobBuffer memory = Store.TryRentBuffer(1_048_576)!;
+            await using BlobWriter writer = Store.TryCreateSized(length, memory)!;
+            for (int from = 0; from < length; from += 70_001)
+            {
+                int count = Math.Min(70_001, length - from), place = Math.Min(from + at, 1_048_576 - count);
+                bytes.AsMemory(from, count).CopyTo(memory.Memory[place..]);
+                await writer.WriteAsync(memory.Memory.Slice(place, count), Ct);
+            }
+            await writer.CommitAsync(Ct);
+            Assert.Equal(bytes, await GetAsync(Store, writer.Key));
+        }
+        Assert.Null(Store.TryRentBuffer(1_048_577));
+    }
+
+    [Fact]
+    public async Task Memory_that_became_no_blob_serves_again()
+    {
+        BlobBuffer first = Store.TryRentBuffer(1000)!;
+        Noise(1000).CopyTo(first.Memory);
+        ((IDisposable)first).Dispose();
+        Assert.Equal(Noise(5000, 2), await GetAsync(Store, await PutWholeAsync(Store, Noise(5000, 2))));
+        Assert.Single(await ListAsync(Store));
+    }
+
     [Fact]
     public async Task A_blob_that_was_long_in_coming_is_as_young_as_its_commit()
     {

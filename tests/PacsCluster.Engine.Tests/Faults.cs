@@ -87,7 +87,9 @@ internal sealed class FaultyBlobStore(FileBlobStore inner) : IBlobStore
 
     public string Name => inner.Name;
 
-    public BlobWriter? TryCreateSized(long length) => IsPacked && Up().TryCreateSized(length) is { } writer ? new Writer(this, writer) : null;
+    public BlobBuffer? TryRentBuffer(int length) => IsPacked ? inner.TryRentBuffer(length) : null;
+
+    public BlobWriter? TryCreateSized(long length, BlobBuffer? from = null) => IsPacked && Up().TryCreateSized(length, from) is { } writer ? new Writer(this, writer) : null;
 
     public async ValueTask<BlobWriter> CreateWholeAsync(ReadOnlyMemory<byte> bytes, CancellationToken ct = default)
     {

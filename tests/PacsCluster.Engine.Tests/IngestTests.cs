@@ -39,20 +39,25 @@ public sealed class IngestTests
 
     [Theory]
     // Nothing behind the pixels, padding, and so much that it comes out longer than the buffer.
-    [InlineData(524_288, 0), InlineData(524_288, 10), InlineData(524_288, 300_000), InlineData(524_288, 700_000), InlineData(1_040_000, 0), InlineData(300_000, 2), InlineData(3_000_000, 8)]
+    [InlineData(1000, 0), InlineData(524_288, 0), InlineData(524_288, 10), InlineData(524_288, 300_000), InlineData(524_288, 700_000), InlineData(1_040_000, 0), InlineData(300_000, 2), InlineData(3_000_000, 8)]
     public async Task What_is_written_ahead_to_the_end_of_its_pixels_is_whole_whatever_follows_them(int pixels, int padding)
     {
         DataSet made = DataSet.Read(WithPixels(pixels), TransferSyntax.ExplicitVRLittleEndian);
         if (padding > 0) made.SetRaw(new Tag(0xFFFCFFFC), VR.OB, RandomNumberGenerator.GetBytes(padding));
         byte[] dataSet = made.ToArray();
-        await using TestArchive archive = await TestArchive.StartAsync();
-        // What comes short of it is refused, and leaves nothing.
-        Assert.Equal(StoreOutcomeKind.CannotUnderstand, (await archive.StoreAsync(dataSet[..^(padding + 14)])).Kind);
-        Assert.Empty(await archive.BlobsAsync());
-        Assert.Equal(StoreOutcomeKind.Stored, (await archive.StoreAsync(new SlowStream(dataSet, 60_000))).Kind);
-        Assert.Equal(dataSet, await archive.ReadAsync(Assert.Single(await archive.LocateAsync("1.2.3.200.1"))));
-        Assert.Single(await archive.BlobsAsync());
-        await archive.AssertCleanAsync();
+        // The request names the instance truly, or by a UID of the same length, a shorter or a longer one, or not at all: its name decides where the data set is received.
+        foreach (string? named in (string?[])["1.2.3.200.1", "1.2.3.200.2", "1.2.3", "1.2.3.200.100000000", null])
+        {
+            await using TestArchive archive = await TestArchive.StartAsync(new EngineOptions { Policy = new StorePolicy { RequestMismatch = MisfitPolicy.Store }, ReminderConcurrency = 0 });
+            StoreOrigin origin = TestArchive.Origin with { AffectedSopClassUid = named is null ? null : "1.2.840.10008.5.1.4.1.1.7", AffectedSopInstanceUid = named };
+            // What comes short of it is refused, and leaves nothing.
+            Assert.Equal(StoreOutcomeKind.CannotUnderstand, (await archive.Archive.Ingest.StoreAsync(new MemoryStream(dataSet[..^(padding + 14)]), origin, TestContext.Current.CancellationToken)).Kind);
+            Assert.Empty(await archive.BlobsAsync());
+            Assert.Equal(StoreOutcomeKind.Stored, (await archive.Archive.Ingest.StoreAsync(new SlowStream(dataSet, 60_000), origin, TestContext.Current.CancellationToken)).Kind);
+            Assert.Equal(dataSet, await archive.ReadAsync(Assert.Single(await archive.LocateAsync("1.2.3.200.1"))));
+            Assert.Single(await archive.BlobsAsync());
+            await archive.AssertCleanAsync();
+        }
     }
 
     [Fact]

@@ -68,14 +68,17 @@ internal sealed class TestArchive : IAsyncDisposable
     public Task<StoreOutcome> StoreAsync(byte[] dataSet, TransferSyntax? transferSyntax = null, string from = "CT1") => StoreAsync(new MemoryStream(dataSet), transferSyntax, from);
 
     public Task<StoreOutcome> StoreAsync(Stream dataSet, TransferSyntax? transferSyntax = null, string from = "CT1") =>
-        Archive.Ingest.StoreAsync(dataSet, new StoreOrigin
-        {
-            TransferSyntax = transferSyntax ?? TransferSyntax.ExplicitVRLittleEndian,
-            CallingAETitle = from,
-            CalledAETitle = "PACSCLUSTER",
-            RemoteAddress = "127.0.0.1",
-            Door = StoreDoor.Dimse,
-        }, TestContext.Current.CancellationToken);
+        Archive.Ingest.StoreAsync(dataSet, Origin with { TransferSyntax = transferSyntax ?? TransferSyntax.ExplicitVRLittleEndian, CallingAETitle = from }, TestContext.Current.CancellationToken);
+
+    /// <summary>Where instances come from.</summary>
+    public static StoreOrigin Origin { get; } = new()
+    {
+        TransferSyntax = TransferSyntax.ExplicitVRLittleEndian,
+        CallingAETitle = "CT1",
+        CalledAETitle = "PACSCLUSTER",
+        RemoteAddress = "127.0.0.1",
+        Door = StoreDoor.Dimse,
+    };
 
     public async Task<List<InstanceLocation>> LocateAsync(params string[] sopInstanceUids)
     {

@@ -1,0 +1,40 @@
+using System.Buffers;
+
+namespace PacsCluster.Blobs;
+
+/// <summary>Memory of a store in which a blob can be gathered: given back to <see cref="IBlobStore.TryCreateSized"/> it is the blob, and what lies at its place in it is not copied.
+/// The first byte is the blob's first. Its owner disposes it, also when a blob was made of it, and then no longer uses it than the blob's writer.</summary>
+public sealed unsafe class BlobBuffer : MemoryManager<byte>
+{
+    private readonly FileBlobStore _store;
+    private readonly PackBuffer _buffer;
+    private bool _isOurs = true;
+
+    internal BlobBuffer(FileBlobStore store, PackBuffer buffer) => (_store, _buffer) = (store, buffer);
+
+    /// <inheritdoc/>
+    public override Span<byte> GetSpan() => _buffer.Content;
+
+    /// <inheritdoc/>
+    public override MemoryHandle Pin(int elementIndex = 0) => new((byte*)System.Runtime.CompilerServices.Unsafe.AsPointer(ref _buffer.Content[elementIndex]), default, this);
+
+    /// <inheritdoc/>
+    public override void Unpin()
+    {
+    }
+
+    /// <summary>The memory, for who gives it back then.</summary>
+    internal PackBuffer Take()
+    {
+        ObjectDisposedException.ThrowIf(!_isOurs, this);
+        _isOurs = false;
+        return _buffer;
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (_isOurs) _store.Return(_buffer);
+        _isOurs = false;
+    }
+}
