@@ -1,4 +1,6 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace PacsCluster.Blobs;
 
@@ -16,7 +18,7 @@ public sealed unsafe class BlobBuffer : MemoryManager<byte>
     public override Span<byte> GetSpan() => _buffer.Content;
 
     /// <inheritdoc/>
-    public override MemoryHandle Pin(int elementIndex = 0) => new((byte*)System.Runtime.CompilerServices.Unsafe.AsPointer(ref _buffer.Content[elementIndex]), default, this);
+    public override MemoryHandle Pin(int elementIndex = 0) => new((byte*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(_buffer.Content)) + elementIndex, default, this);
 
     /// <inheritdoc/>
     public override void Unpin()
