@@ -153,7 +153,7 @@ public abstract class BlobWriter : IAsyncDisposable
 /// <summary>What a store says of a blob without reading it.</summary>
 /// <param name="Key">Key.</param>
 /// <param name="Length">Bytes.</param>
-/// <param name="LastModified">When it was committed, by the medium's clock.</param>
+/// <param name="LastModified">When it was committed, or a few minutes before, by the medium's clock.</param>
 /// <param name="Tier">Where it lies.</param>
 public sealed record BlobStat(string Key, long Length, DateTimeOffset LastModified, BlobTier Tier = BlobTier.Hot);
 

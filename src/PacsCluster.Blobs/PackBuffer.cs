@@ -60,7 +60,7 @@ internal sealed unsafe class PackBuffer : IDisposable
     public void Begin(SafeFileHandle file, bool isDirect, long offset, long left)
     {
         int end = left == 0 ? Pad() : _filled / Pack.BlockBytes * Pack.BlockBytes;
-        if (end - _begun >= (left == 0 ? 1 : PieceMinBytes) && (left == 0 || left >= PieceMinBytes)) Write(file, isDirect, offset, end);
+        if (left == 0 ? end > _begun : end - _begun >= PieceMinBytes && left >= PieceMinBytes) Write(file, isDirect, offset, end);
     }
 
     /// <summary>Writes the first block once more, with another header. Nothing may be under way.</summary>

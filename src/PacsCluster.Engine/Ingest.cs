@@ -87,7 +87,7 @@ public sealed class Ingest
         Judgement judged = CandidateReader.Judge(reader.Header, origin, policy);
         if (judged.Refusal is { } refusal) return refusal;
         // What only the disk is to be waited for the batch does, once for all its blobs; what takes longer must not hold others up.
-        Task? durable = receiver.IsFlushLeft ? null : receiver.CommitAsync();
+        Task? durable = receiver.Blob.IsFlushLeft ? null : receiver.CommitAsync();
         WrittenBlob blob = receiver.Written();
         Candidate candidate = CandidateReader.Read(judged, reader, blob, origin, policy, _time.GetUtcNow());
         if (durable is not null) await durable;
@@ -101,7 +101,7 @@ public sealed class Ingest
             decision = new Decision(Refused(origin, StoreOutcomeKind.OutOfResources, "the archive is stopping", null), BlobFate.Delete);
         }
         // One that is not committed goes with its receiver.
-        if (decision.Fate == BlobFate.Delete && !receiver.IsFlushLeft) await _stores.DeleteAsync(candidate.Place, candidate.MoreCopies);
+        if (decision.Fate == BlobFate.Delete && !receiver.Blob.IsFlushLeft) await _stores.DeleteAsync(candidate.Place, candidate.MoreCopies);
         return policy.AnswerWarnings || decision.Outcome.Warning == StoreWarning.None ? decision.Outcome : decision.Outcome with { Warning = StoreWarning.None };
     }
 

@@ -102,9 +102,6 @@ internal sealed class Receiver : IAsyncDisposable
     /// <summary>The blob, when all of it has come.</summary>
     public BlobWriter Blob => _blob!;
 
-    /// <summary>It is not committed, and only a local disk is to be waited for.</summary>
-    public bool IsFlushLeft => _blob!.IsFlushLeft;
-
     /// <summary>Begins to make the blob durable; it is when the task has ended well.</summary>
     public Task CommitAsync() => _blob!.CommitAsync(CancellationToken.None).AsTask();
 

@@ -51,9 +51,7 @@ public sealed class CommitLogTests : IDisposable
         string image = Crash("live", "image");
         await File.WriteAllBytesAsync(Path.Combine(image, "catalog.db-wal"), flushed, Ct);
         Assert.Equal(0, Count(image));
-        await using SqliteCatalog after = await OpenAsync("image");
-        Assert.Equal(8, (await after.CountAsync(Ct)).Instances);
-        Assert.Empty(await after.FindWrongCountsAsync(Ct).ToListAsync(Ct));
+        await AssertHasAsync("image", 8);
     }
 
     [Fact]
@@ -84,9 +82,7 @@ public sealed class CommitLogTests : IDisposable
         await StoreAsync(catalog, 3, 5);
         string image = Crash("live", "image");
         Assert.Equal(5, (await catalog.CountAsync(Ct)).Instances);
-        await using SqliteCatalog after = await OpenAsync("image");
-        Assert.Equal(5, (await after.CountAsync(Ct)).Instances);
-        Assert.Empty(await after.FindWrongCountsAsync(Ct).ToListAsync(Ct));
+        await AssertHasAsync("image", 5);
     }
 
     [Fact]
@@ -218,6 +214,14 @@ public sealed class CommitLogTests : IDisposable
         Directory.CreateDirectory(_folder.At(folder));
         // No timer publishes in a test.
         return await SqliteCatalog.OpenAsync(new SqliteCatalogOptions { Path = Path.Combine(_folder.At(folder), "catalog.db"), PublishAfter = TimeSpan.FromHours(1) }, TimeProvider.System, Ct);
+    }
+
+    /// <summary>Opens what a crash left: so many instances, and right counts.</summary>
+    private async Task AssertHasAsync(string folder, int instances)
+    {
+        await using SqliteCatalog after = await OpenAsync(folder);
+        Assert.Equal(instances, (await after.CountAsync(Ct)).Instances);
+        Assert.Empty(await after.FindWrongCountsAsync(Ct).ToListAsync(Ct));
     }
 
     private static (uint, string)[] Uids(int i) => [(0x0020_000D, "1.2.1"), (0x0020_000E, "1.2.1.1"), (0x0008_0018, $"1.2.1.1.{i}"), (0x0010_0020, "P1")];

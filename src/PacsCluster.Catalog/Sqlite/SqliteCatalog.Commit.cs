@@ -14,24 +14,11 @@ public sealed partial class SqliteCatalog
         {
             await _writer.WriteAsync(database =>
             {
-                // In this order everywhere: patients by key, studies by UID, then what hangs on them.
-                WritePatients(database, changes);
-                WriteStudies(database, changes);
-                WriteSeries(database, changes);
-                int rejected = Reject(database, changes);
-                Remove(database, changes);
-                int emptied = RemoveEmptied(database, changes);
-                WriteBlobs(database, changes);
-                WriteInstances(database, changes);
-                WriteMetadataBlocks(database, changes);
-                WriteLists(database, changes);
-                WriteWork(database, changes);
-                WriteTotals(database, changes, rejected, emptied, _time.GetUtcNow());
-                if (changes.First is not { } first) return 0;
+                Write(database, changes);
                 try
                 {
                     // Last, while the disk works on what it will wait for.
-                    WriterThread.Wait(first);
+                    if (changes.First is { } first) WriterThread.Wait(first);
                 }
                 catch (Exception fault)
                 {
@@ -46,6 +33,23 @@ public sealed partial class SqliteCatalog
             refused.Throw();
         }
         changes.MarkStored();
+    }
+
+    private void Write(Database database, CatalogChanges changes)
+    {
+        // In this order everywhere: patients by key, studies by UID, then what hangs on them.
+        WritePatients(database, changes);
+        WriteStudies(database, changes);
+        WriteSeries(database, changes);
+        int rejected = Reject(database, changes);
+        Remove(database, changes);
+        int emptied = RemoveEmptied(database, changes);
+        WriteBlobs(database, changes);
+        WriteInstances(database, changes);
+        WriteMetadataBlocks(database, changes);
+        WriteLists(database, changes);
+        WriteWork(database, changes);
+        WriteTotals(database, changes, rejected, emptied, _time.GetUtcNow());
     }
 
     private static void WritePatients(Database database, CatalogChanges changes)
