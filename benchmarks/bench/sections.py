@@ -92,9 +92,12 @@ def send(bench, server, folder, associations, no_delay=True, run=1):
     return count / seconds, cpu / count
 
 
-def settle(server):
-    """Waits until what came before is on the disk and the server has nothing left to do of it (a database writes on, a runtime compiles what it found to be hot), 10 s at most."""
+def settle(bench, server):
+    """Waits until what came before is on the disk, the disk is as fast as it can be, and the server has nothing left to do of it (a database writes on, a runtime compiles what it
+    found to be hot), 10 s at most for the server."""
     os.sync()
+    if slow := servers.Disk.wait(bench.work):
+        bench.remark("not waited for any longer: " + slow)
     for _ in range(20):
         before = server.watch.cpu_seconds()
         time.sleep(0.5)
@@ -104,7 +107,7 @@ def settle(server):
 
 def store(bench):
     """C-STORE of three sizes over 1, 4 and 8 associations. Every server first takes in 2,000 instances of 40 KB of other studies over as many associations, and comes to rest:
-    what a server that has run for a minute does is measured, not its first seconds. Another server begins each round: the first one finds the disk busy with what was deleted."""
+    what a server that has run for a minute does is measured, not its first seconds. Another server begins each round."""
     warm_up, _, _ = bench.files("warm-up")
     for kind, label in (("ct", "CT 0.5 MB"), ("ct40k", "40 KB"), ("us50m", "50 MB")):
         folder, _, _ = bench.files(kind)
@@ -115,7 +118,7 @@ def store(bench):
                 for server_class in bench.servers[first:] + bench.servers[:first]:
                     with server_class(bench.work) as server:
                         send(bench, server, warm_up, associations)
-                        settle(server)
+                        settle(bench, server)
                         rate, cpu = send(bench, server, folder, associations)
                         row = "C-STORE %s, %d association%s, instances/s" % (label, associations, "s" if associations > 1 else "")
                         bench.add(row, server.name, rate)

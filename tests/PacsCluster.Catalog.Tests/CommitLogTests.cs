@@ -6,7 +6,8 @@ namespace PacsCluster.Catalog.Tests;
 /// <summary>Commits are durable in the log before the database has them. What a process that dies leaves is taken from the files as they lie while it still runs.</summary>
 public sealed class CommitLogTests : IDisposable
 {
-    private const int BlockBytes = 4096;
+    /// <summary>Commits of one instance, each of a block at least.</summary>
+    private const int MoreThanItTakes = (CommitLog.CapacityBytes / CommitLog.BlockBytes) + 100;
 
     private readonly TempFolder _folder = new();
 
@@ -105,8 +106,8 @@ public sealed class CommitLogTests : IDisposable
             using (FileStream log = File.OpenWrite(Log(image)))
             {
                 // Its last block did not come to the disk.
-                log.Position = ends[torn] - BlockBytes;
-                log.Write(new byte[BlockBytes]);
+                log.Position = ends[torn] - CommitLog.BlockBytes;
+                log.Write(new byte[CommitLog.BlockBytes]);
             }
             await using SqliteCatalog after = await OpenAsync($"image{torn}");
             Assert.Equal(before + torn, (await after.CountAsync(Ct)).Instances);
@@ -139,14 +140,14 @@ public sealed class CommitLogTests : IDisposable
     {
         Requires();
         await using SqliteCatalog catalog = await OpenAsync("live");
-        await StoreAsync(catalog, 0, 300);
+        await StoreAsync(catalog, 0, MoreThanItTakes);
         Assert.Equal(CommitLog.CapacityBytes, new FileInfo(Log(_folder.At("live"))).Length);
-        Assert.InRange(Count(_folder.At("live")), 100, 299);
-        await new Archive(catalog).StoreAsync(Archive.Header(Uids(300)), (changes, _) => changes.NewHeaders[0] = changes.NewHeaders[0] with { Bytes = new byte[CommitLog.CapacityBytes] });
-        Assert.Equal(301, Count(_folder.At("live")));
-        await StoreAsync(catalog, 301, 310);
+        Assert.InRange(Count(_folder.At("live")), MoreThanItTakes / 3, MoreThanItTakes - 1);
+        await new Archive(catalog).StoreAsync(Archive.Header(Uids(MoreThanItTakes)), (changes, _) => changes.NewHeaders[0] = changes.NewHeaders[0] with { Bytes = new byte[CommitLog.CapacityBytes] });
+        Assert.Equal(MoreThanItTakes + 1, Count(_folder.At("live")));
+        await StoreAsync(catalog, MoreThanItTakes + 1, MoreThanItTakes + 10);
         await using SqliteCatalog after = await OpenAsync(Path.GetFileName(Crash("live", "image")));
-        Assert.Equal(310, (await after.CountAsync(Ct)).Instances);
+        Assert.Equal(MoreThanItTakes + 10, (await after.CountAsync(Ct)).Instances);
     }
 
     [Fact]
@@ -197,7 +198,7 @@ public sealed class CommitLogTests : IDisposable
             await StoreAsync(catalog, 0, 1);
             await catalog.PingAsync(Ct);
             Crash("live", "older");
-            await StoreAsync(catalog, 1, 600);
+            await StoreAsync(catalog, 1, MoreThanItTakes);
         }
         File.Copy(Log(_folder.At("live")), Log(_folder.At("older")), overwrite: true);
         CatalogUnavailableException refused = await Assert.ThrowsAsync<CatalogUnavailableException>(() => OpenAsync("older"));
@@ -246,7 +247,7 @@ public sealed class CommitLogTests : IDisposable
     private static int End(string folder)
     {
         byte[] log = File.ReadAllBytes(Log(folder));
-        return (log.AsSpan().LastIndexOfAnyExcept((byte)0) + BlockBytes) / BlockBytes * BlockBytes;
+        return (log.AsSpan().LastIndexOfAnyExcept((byte)0) + CommitLog.BlockBytes) / CommitLog.BlockBytes * CommitLog.BlockBytes;
     }
 
     /// <summary>Instances that the database itself has.</summary>

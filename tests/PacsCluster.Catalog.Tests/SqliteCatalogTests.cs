@@ -92,7 +92,7 @@ public sealed class SqliteCatalogTests : CatalogConformance
         int stored = 1;
         CatalogUnavailableException full = await Assert.ThrowsAsync<CatalogUnavailableException>(async () =>
         {
-            for (; stored < 1000; stored++) await archive.StoreAsync(Uids(stored));
+            for (; stored < 2 * CommitLog.CapacityBytes / CommitLog.BlockBytes; stored++) await archive.StoreAsync(Uids(stored));
         });
         Assert.True(full.IsFull, full.Message);
         // Questions are answered from what the database has.

@@ -14,14 +14,19 @@ namespace PacsCluster.Catalog.Sqlite;
 /// </summary>
 internal sealed partial class CommitLog : IDisposable
 {
-    /// <summary>Length of the file. A few hundred commits of one instance; then the database is flushed once and the file is begun anew.</summary>
-    public const int CapacityBytes = 1 << 20;
+    /// <summary>Length of the file. A thousand commits of one instance; then the database is flushed once and the file is begun anew.</summary>
+    public const int CapacityBytes = 4 << 20;
 
-    private const int BlockBytes = 4096;
-    private const int HeaderBytes = 32;
+    /// <summary>Records begin on such, and are written in whole ones, from memory that does too.</summary>
+    public const int BlockBytes = 4096;
+
+    /// <summary>In front of a record.</summary>
+    public const int HeaderBytes = 32;
+
     private const int O_RDONLY = 0;
     private const int O_RDWR = 2;
     private const int O_CREAT = 0x40;
+    private const int O_DSYNC = 0x1000;
     private const int O_CLOEXEC = 0x80000;
     private const int Mode0644 = 0x1A4;
     private const int LOCK_SH = 1;
@@ -31,7 +36,12 @@ internal sealed partial class CommitLog : IDisposable
     private const int ENOSPC = 28;
     private const int EDQUOT = 122;
 
+    private static readonly int s_direct = RuntimeInformation.ProcessArchitecture is Architecture.Arm or Architecture.Arm64 ? 0x10000 : 0x4000;
+
     private readonly SafeFileHandle _file;
+
+    /// <summary>The same file: what is written here is durable, and past the page cache where the file system can.</summary>
+    private readonly SafeFileHandle _records;
     private readonly string _folder;
     private long _run;
     private int _position = CapacityBytes;
@@ -39,7 +49,7 @@ internal sealed partial class CommitLog : IDisposable
     /// <summary>Where the last reading came to its end, and the number that would have been next.</summary>
     private (long Run, int End, long Next) _seen;
 
-    private CommitLog(SafeFileHandle file, string folder) => (_file, _folder) = (file, folder);
+    private CommitLog(SafeFileHandle file, SafeFileHandle records, string folder) => (_file, _records, _folder) = (file, records, folder);
 
     private static ReadOnlySpan<byte> Mark => "PACSCMT1"u8;
 
@@ -48,7 +58,19 @@ internal sealed partial class CommitLog : IDisposable
     public static CommitLog? Open(string databasePath)
     {
         if (!OperatingSystem.IsLinux()) return null;
-        var log = new CommitLog(OpenHandle(databasePath + "-commits", O_RDWR | O_CREAT), Path.GetDirectoryName(Path.GetFullPath(databasePath))!);
+        string path = databasePath + "-commits";
+        SafeFileHandle file = OpenHandle(path, O_RDWR | O_CREAT);
+        SafeFileHandle records;
+        try
+        {
+            records = TryOpenHandle(path, O_RDWR | O_DSYNC | s_direct) ?? OpenHandle(path, O_RDWR | O_DSYNC);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+        var log = new CommitLog(file, records, Path.GetDirectoryName(Path.GetFullPath(databasePath))!);
         if (log.TryShare()) return log;
         log.Dispose();
         return null;
@@ -106,21 +128,24 @@ internal sealed partial class CommitLog : IDisposable
         int length = Blocks(record.Length);
         if (length > CapacityBytes - _position) return false;
         if (_position == 0 && RandomAccess.GetLength(_file) < CapacityBytes && !TryMakeRoom()) return false;
-        Span<byte> bytes = record.WithHeader(HeaderBytes, length);
+        Span<byte> bytes = record.WithHeader(length);
         Span<byte> header = bytes[..HeaderBytes];
         Mark.CopyTo(header);
         BinaryPrimitives.WriteInt64LittleEndian(header[8..], _run);
         BinaryPrimitives.WriteInt64LittleEndian(header[16..], number);
         BinaryPrimitives.WriteInt32LittleEndian(header[24..], record.Length);
         BinaryPrimitives.WriteUInt32LittleEndian(header[28..], Crc(header[8..28], bytes.Slice(HeaderBytes, record.Length)));
-        RandomAccess.Write(_file, bytes, _position);
-        Flush();
+        RandomAccess.Write(_records, bytes, _position);
         _position += length;
         return true;
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _file.Dispose();
+    public void Dispose()
+    {
+        _records.Dispose();
+        _file.Dispose();
+    }
 
     /// <summary>The system's error is that of a full disk.</summary>
     public static bool IsFull(IOException fault) => fault.HResult is ENOSPC or EDQUOT;
@@ -153,15 +178,12 @@ internal sealed partial class CommitLog : IDisposable
     private static (long Run, long Number) Name(ReadOnlySpan<byte> header) =>
         (BinaryPrimitives.ReadInt64LittleEndian(header[8..]), BinaryPrimitives.ReadInt64LittleEndian(header[16..]));
 
-    private void Flush()
-    {
-        if (SyncData(_file) != 0) throw LastError();
-    }
+    private static SafeFileHandle OpenHandle(string path, int flags) => TryOpenHandle(path, flags) ?? throw LastError();
 
-    private static SafeFileHandle OpenHandle(string path, int flags)
+    private static SafeFileHandle? TryOpenHandle(string path, int flags)
     {
         int fd = OpenFile(path, flags | O_CLOEXEC, Mode0644);
-        return fd < 0 ? throw LastError() : new SafeFileHandle(fd, ownsHandle: true);
+        return fd < 0 ? null : new SafeFileHandle(fd, ownsHandle: true);
     }
 
     private bool TryShare()
@@ -195,9 +217,6 @@ internal sealed partial class CommitLog : IDisposable
 
     [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
     private static partial int Lock(SafeFileHandle file, int operation);
-
-    [LibraryImport("libc", EntryPoint = "fdatasync", SetLastError = true)]
-    private static partial int SyncData(SafeFileHandle file);
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     private static partial int SyncAll(SafeFileHandle file);

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace PacsCluster.Catalog.Sqlite;
@@ -10,28 +11,31 @@ namespace PacsCluster.Catalog.Sqlite;
 /// </summary>
 internal sealed class CommitRecord
 {
-    /// <summary>Room in front, for the log's header.</summary>
-    private const int HeadRoom = 64;
+    private const int FirstBytes = 64 * 1024;
 
     /// <summary>Memory that a rare long commit took beyond this is let go.</summary>
-    private const int BytesKept = 2 * CommitLog.CapacityBytes;
+    private const int BytesKept = 1024 * 1024;
 
     private const byte Text = 1;
     private const byte Statement = 2;
 
     private readonly Dictionary<string, int> _texts = new(StringComparer.Ordinal);
     private readonly List<string> _saidNow = [];
-    private byte[] _bytes = new byte[64 * 1024];
-    private int _end = HeadRoom;
+
+    /// <summary>Pinned, from a block's beginning on, so that a disk can take it from there; room for the log's header first.</summary>
+    private Memory<byte> _bytes;
+    private int _end = CommitLog.HeaderBytes;
+
+    public CommitRecord() => Grow(FirstBytes);
 
     /// <summary>Bytes of it.</summary>
-    public int Length => _end - HeadRoom;
+    public int Length => _end - CommitLog.HeaderBytes;
 
     /// <summary>Begins the record of the next commit.</summary>
     public void Start()
     {
-        if (_bytes.Length > BytesKept) _bytes = new byte[64 * 1024];
-        _end = HeadRoom;
+        _end = CommitLog.HeaderBytes;
+        if (_bytes.Length > BytesKept) Grow(FirstBytes);
         _saidNow.Clear();
     }
 
@@ -72,12 +76,11 @@ internal sealed class CommitRecord
     }
 
     /// <summary>The record behind room for a header, filled up with zeros.</summary>
-    public Span<byte> WithHeader(int header, int total)
+    public Span<byte> WithHeader(int total)
     {
-        int start = HeadRoom - header;
-        if (start + total > _bytes.Length) Array.Resize(ref _bytes, start + total);
-        _bytes.AsSpan(_end, start + total - _end).Clear();
-        return _bytes.AsSpan(start, total);
+        if (total > _bytes.Length) Grow(total);
+        _bytes.Span[_end..total].Clear();
+        return _bytes.Span[..total];
     }
 
     /// <summary>Does once more what a record says.</summary>
@@ -103,9 +106,18 @@ internal sealed class CommitRecord
 
     private Span<byte> Take(int length)
     {
-        if (_end + length > _bytes.Length) Array.Resize(ref _bytes, Math.Max(_bytes.Length * 2, _end + length));
+        if (_end + length > _bytes.Length) Grow(Math.Max(_bytes.Length * 2, _end + length));
         _end += length;
-        return _bytes.AsSpan(_end - length, length);
+        return _bytes.Span.Slice(_end - length, length);
+    }
+
+    private void Grow(int length)
+    {
+        byte[] memory = GC.AllocateUninitializedArray<byte>(length + CommitLog.BlockBytes, pinned: true);
+        int before = (int)(-Marshal.UnsafeAddrOfPinnedArrayElement(memory, 0) & (CommitLog.BlockBytes - 1));
+        Memory<byte> bytes = memory.AsMemory(before, length);
+        if (!_bytes.IsEmpty) _bytes.Span[.._end].CopyTo(bytes.Span);
+        _bytes = bytes;
     }
 
     /// <summary>The values of one statement in their order: a byte that says what it is, then a number, or a length and bytes.</summary>

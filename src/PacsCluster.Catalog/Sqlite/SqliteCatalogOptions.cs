@@ -19,8 +19,8 @@ public sealed record SqliteCatalogOptions
     public TimeSpan BusyTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>How long a commit that nobody reads may wait in the log for those after it, until the database gets them together. Other processes that want to write wait for so long.
-    /// Default 50 ms; 1 ms to 1 h.</summary>
-    public TimeSpan PublishAfter { get; init; } = TimeSpan.FromMilliseconds(50);
+    /// Default 250 ms; 1 ms to 1 h.</summary>
+    public TimeSpan PublishAfter { get; init; } = TimeSpan.FromMilliseconds(250);
 
     /// <summary>What is wrong with the options, a line each; empty when nothing is.</summary>
     public IReadOnlyList<string> Validate()
