@@ -214,7 +214,7 @@ def measure(bench, system, associations):
     warm_up, warm_count, warm_studies = bench.files("warm-up-24")
     folder, count, studies = bench.files("ct-24")
     send(bench, system, warm_up, associations, run=warm_count // len(warm_studies))
-    settle(system)
+    settle(bench, system)
     before = {part: watch.cpu_seconds() for part, watch in system.watches.items()}
     rate, cpu = send(bench, system, folder, associations, run=count // len(studies))
     parts = {part: (watch.cpu_seconds() - before[part]) / count * 1000 for part, watch in system.watches.items()}
