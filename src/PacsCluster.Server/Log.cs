@@ -17,4 +17,7 @@ internal static partial class Log
 
     [LoggerMessage(5, LogLevel.Warning, "Listening beyond loopback: whoever reaches {Address} can store, search and retrieve; nobody is asked who they are")]
     public static partial void BeyondLoopback(ILogger logger, string address);
+
+    [LoggerMessage(6, LogLevel.Error, "The disk refuses the log of commits ({Reason}): stores go on, slower. Look after the disk, then start the server anew")]
+    public static partial void CommitLogLost(ILogger logger, string reason);
 }

@@ -43,7 +43,7 @@ internal sealed class Node : IAsyncDisposable
             Directory.CreateDirectory(options.Data);
             ICatalog catalog = options.Catalog.ConnectionString.Length > 0
                 ? await PostgresCatalog.OpenAsync(options.Catalog, TimeProvider.System, ct)
-                : await SqliteCatalog.OpenAsync(new SqliteCatalogOptions { Path = DataFolder.Catalog(options.Data) }, TimeProvider.System, ct);
+                : await SqliteCatalog.OpenAsync(new SqliteCatalogOptions { Path = DataFolder.Catalog(options.Data), LogLost = fault => Log.CommitLogLost(loggers.CreateLogger<Node>(), fault.Message) }, TimeProvider.System, ct);
             IReadOnlyList<OpenStore> stores = options.Blobs.Open(options.Data, TimeProvider.System);
             var archive = new Archive(options.Engine, catalog, [.. stores.Select(s => s.Store)], TimeProvider.System, loggers)
             {

@@ -1,11 +1,17 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 using PacsCluster.Catalog.Sqlite;
 using PacsCluster.Testing;
 
 namespace PacsCluster.Catalog.Tests;
 
 /// <summary>Commits are durable in the log before the database has them. What a process that dies leaves is taken from the files as they lie while it still runs.</summary>
-public sealed class CommitLogTests : IDisposable
+public sealed partial class CommitLogTests : IDisposable
 {
+    private const uint AllowSealing = 2;
+    private const int AddSeals = 1033;
+    private const int SealWrite = 8;
+
     /// <summary>Commits of one instance, each of a block at least.</summary>
     private const int MoreThanItTakes = (CommitLog.CapacityBytes / CommitLog.BlockBytes) + 100;
 
@@ -208,13 +214,37 @@ public sealed class CommitLogTests : IDisposable
         Assert.Equal(1, (await again.CountAsync(Ct)).Instances);
     }
 
+    [Fact]
+    public async Task A_log_that_the_disk_refuses_is_told_of_once_and_costs_no_commit()
+    {
+        Requires();
+        // A file in memory that takes no more from the moment it is sealed.
+        using var file = new SafeFileHandle(CreateMemory("commits", AllowSealing), ownsHandle: true);
+        RandomAccess.Write(file, new byte[CommitLog.CapacityBytes], 0);
+        Directory.CreateDirectory(_folder.At("live"));
+        File.CreateSymbolicLink(Log(_folder.At("live")), $"/proc/self/fd/{file.DangerousGetHandle()}");
+        int told = 0;
+        await using (SqliteCatalog catalog = await OpenAsync("live", _ => told++))
+        {
+            await StoreAsync(catalog, 0, 3);
+            Assert.Equal(0, Count(_folder.At("live")));
+            Assert.Equal(0, Control(file, AddSeals, SealWrite));
+            await StoreAsync(catalog, 3, 4);
+            Assert.Equal(4, Count(_folder.At("live")));
+            await StoreAsync(catalog, 4, 8);
+            Assert.Equal(8, Count(_folder.At("live")));
+        }
+        Assert.Equal(1, told);
+        await AssertHasAsync("live", 8);
+    }
+
     private static void Requires() => Assert.SkipUnless(OperatingSystem.IsLinux(), "the log is used on Linux");
 
-    private async Task<SqliteCatalog> OpenAsync(string folder)
+    private async Task<SqliteCatalog> OpenAsync(string folder, Action<IOException>? logLost = null)
     {
         Directory.CreateDirectory(_folder.At(folder));
         // No timer publishes in a test.
-        return await SqliteCatalog.OpenAsync(new SqliteCatalogOptions { Path = Path.Combine(_folder.At(folder), "catalog.db"), PublishAfter = TimeSpan.FromHours(1) }, TimeProvider.System, Ct);
+        return await SqliteCatalog.OpenAsync(new SqliteCatalogOptions { Path = Path.Combine(_folder.At(folder), "catalog.db"), PublishAfter = TimeSpan.FromHours(1), LogLost = logLost ?? (_ => { }) }, TimeProvider.System, Ct);
     }
 
     /// <summary>Opens what a crash left: so many instances, and right counts.</summary>
@@ -256,4 +286,10 @@ public sealed class CommitLogTests : IDisposable
         using var database = new Database(Path.Combine(folder, "catalog.db"), readOnly: true);
         return database.QueryInt64("SELECT count(*) FROM instance");
     }
+
+    [LibraryImport("libc", EntryPoint = "memfd_create", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int CreateMemory(string name, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "fcntl")]
+    private static partial int Control(SafeFileHandle file, int command, int argument);
 }

@@ -135,7 +135,15 @@ internal sealed partial class CommitLog : IDisposable
         BinaryPrimitives.WriteInt64LittleEndian(header[16..], number);
         BinaryPrimitives.WriteInt32LittleEndian(header[24..], record.Length);
         BinaryPrimitives.WriteUInt32LittleEndian(header[28..], Crc(header[8..28], bytes.Slice(HeaderBytes, record.Length)));
-        RandomAccess.Write(_records, bytes, _position);
+        try
+        {
+            RandomAccess.Write(_records, bytes, _position);
+        }
+        catch (UnauthorizedAccessException fault)
+        {
+            // What .NET makes of EPERM.
+            throw new IOException(fault.Message, fault);
+        }
         _position += length;
         return true;
     }

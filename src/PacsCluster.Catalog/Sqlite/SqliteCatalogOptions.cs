@@ -22,6 +22,10 @@ public sealed record SqliteCatalogOptions
     /// Default 250 ms; 1 ms to 1 h.</summary>
     public TimeSpan PublishAfter { get; init; } = TimeSpan.FromMilliseconds(250);
 
+    /// <summary>Told, once at most, that the disk refuses the log of commits: nothing is lost, and from then on each commit is flushed with the database itself, which takes longer.
+    /// Default: nobody.</summary>
+    public Action<IOException> LogLost { get; init; } = _ => { };
+
     /// <summary>What is wrong with the options, a line each; empty when nothing is.</summary>
     public IReadOnlyList<string> Validate()
     {

@@ -173,11 +173,12 @@ internal sealed class Writer : IAsyncDisposable
                     return result;
                 }
             }
-            catch (IOException)
+            catch (IOException fault)
             {
                 // What may be in the file of it counts as applied.
                 _number++;
                 _isLogLost = isInDoubt = true;
+                _options.LogLost(fault);
             }
             _record.Forget();
         }
