@@ -1,4 +1,3 @@
-using System.Buffers;
 using Microsoft.Win32.SafeHandles;
 
 namespace PacsCluster.Blobs;
@@ -112,21 +111,36 @@ public sealed partial class FileBlobStore
         }
     }
 
-    /// <summary>A temporary file until committed. Small pieces are gathered, so that the file system sees few and large writes.</summary>
+    private DoubleBuffer RentDouble() => _doubles.TryTake(out DoubleBuffer? buffer) ? buffer : new DoubleBuffer();
+
+    private void Return(DoubleBuffer buffer)
+    {
+        if (!_commitsEnding && _doubles.Count < DoublesKept) _doubles.Add(buffer);
+        else buffer.Dispose();
+    }
+
+    /// <summary>A temporary file until committed.</summary>
     private sealed class FileBlobWriter : LocalWriter
     {
-        private const int BufferBytes = 128 * 1024;
+        /// <summary>Room that is asked of the file system ahead of its use: a write that makes a file longer is not done in the background.</summary>
+        private const long AllocatedAtOnce = 32 * 1024 * 1024;
 
-        /// <summary>Bytes after which the disk is told to begin writing, so that the flush at the end of a 50 MB object does not find it all still to do.</summary>
+        /// <summary>Of the space that is left on the disk, one in so many parts may be asked for ahead.</summary>
+        private const int PartsOfFreeSpace = 64;
+
+        /// <summary>Where files are written through the page cache: bytes after which the disk is told to begin, so that the flush at the end of a 50 MB object does not find it all
+        /// still to do.</summary>
         private const long WriteOutBytes = 8 * 1024 * 1024;
 
         private readonly string _temporaryPath;
         private readonly string _path;
         private readonly SafeFileHandle _file;
-        private byte[]? _buffer;
-        private int _buffered;
+        private readonly bool _isDirect;
+        private DoubleBuffer? _buffer;
+        private long _allocated;
         private long _written;
         private long _writtenOut;
+        private bool _isEnded;
 
         public FileBlobWriter(FileBlobStore store, string key, string temporaryPath, string path) : base(store, key)
         {
@@ -134,22 +148,18 @@ public sealed partial class FileBlobStore
             _path = path;
             // FileShare.None locks it: that is how a sweep knows that it is being written.
             _file = File.OpenHandle(temporaryPath, FileMode.CreateNew, FileAccess.Write, FileShare.None);
+            _isDirect = DirectIO.TryEnable(_file);
         }
 
         public override ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken ct = default)
         {
             ct.ThrowIfCancellationRequested();
-            Take(bytes.Span, writeAll: false);
+            Take(bytes.Span, isLast: false);
             Length += bytes.Length;
             return ValueTask.CompletedTask;
         }
 
-        public override void BeginCommit()
-        {
-            Take(default, writeAll: true);
-            Durable.StartWriteOut(_file, _writtenOut, _written - _writtenOut);
-            _writtenOut = _written;
-        }
+        public override void BeginCommit() => Take(default, isLast: true);
 
         /// <summary>Waits for the disk: rename first, then flush. Nobody knows the key yet, so the name may appear early; and the file's flush then
         /// writes the journal once, with data, size and name, where flushing before renaming writes it twice.</summary>
@@ -157,7 +167,10 @@ public sealed partial class FileBlobStore
         {
             try
             {
-                WriteBuffer();
+                WriteFilled();
+                _buffer?.Wait();
+                // Behind its end lie what fills the last block up, and room that was asked for.
+                if (_isDirect) RandomAccess.SetLength(_file, Length);
                 File.Move(_temporaryPath, _path);
                 RandomAccess.FlushToDisk(_file);
                 Durable.FlushFolder(Path.GetDirectoryName(_path)!);
@@ -178,21 +191,31 @@ public sealed partial class FileBlobStore
                 await SettledAsync();
                 Discard(() => File.Delete(_path));
             }
-            if (_buffer is { } buffer) ArrayPool<byte>.Shared.Return(buffer);
-            _buffer = null;
+            if (_buffer is { } buffer)
+            {
+                Discard(buffer.Wait);
+                Store.Return(buffer);
+                _buffer = null;
+            }
             if (Stage == State.Committed) return;
             Discard(() => File.Delete(_temporaryPath));
             _file.Dispose();
             Stage = State.Closed;
         }
 
-        private void Take(ReadOnlySpan<byte> bytes, bool writeAll)
+        private void Take(ReadOnlySpan<byte> bytes, bool isLast)
         {
-            if (Stage != State.Writing) throw new InvalidOperationException("the blob cannot be written any more");
+            if (Stage != State.Writing || _isEnded) throw new InvalidOperationException("the blob cannot be written any more");
+            _isEnded = isLast;
             try
             {
-                Append(bytes);
-                if (writeAll) WriteBuffer();
+                while (!bytes.IsEmpty)
+                {
+                    _buffer ??= Store.RentDouble();
+                    bytes = _buffer.Fill(bytes);
+                    if (_buffer.IsFull) WriteFilled();
+                }
+                if (isLast) WriteFilled();
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
@@ -201,37 +224,22 @@ public sealed partial class FileBlobStore
             }
         }
 
-        private void Append(ReadOnlySpan<byte> bytes)
+        private void WriteFilled()
         {
-            while (bytes.Length > 0)
-            {
-                if (_buffered == 0 && bytes.Length >= BufferBytes)
-                {
-                    Write(bytes);
-                    return;
-                }
-                _buffer ??= ArrayPool<byte>.Shared.Rent(BufferBytes);
-                int taken = Math.Min(bytes.Length, BufferBytes - _buffered);
-                bytes[..taken].CopyTo(_buffer.AsSpan(_buffered));
-                _buffered += taken;
-                bytes = bytes[taken..];
-                if (_buffered == BufferBytes) WriteBuffer();
-            }
-        }
-
-        private void WriteBuffer()
-        {
-            if (_buffered > 0) Write(_buffer.AsSpan(0, _buffered));
-            _buffered = 0;
-        }
-
-        private void Write(ReadOnlySpan<byte> bytes)
-        {
-            RandomAccess.Write(_file, bytes, _written);
-            _written += bytes.Length;
-            if (_written - _writtenOut < WriteOutBytes) return;
+            if (_buffer is not { Filled.Length: > 0 } buffer) return;
+            int length = buffer.Filled.Length;
+            if (_isDirect && _written + DoubleBuffer.HalfBytes > _allocated) Allocate(_written + DoubleBuffer.HalfBytes);
+            buffer.Write(_file, _isDirect, _written);
+            _written += length;
+            if (_isDirect || _written - _writtenOut < WriteOutBytes) return;
             Durable.StartWriteOut(_file, _writtenOut, _written - _writtenOut);
             _writtenOut = _written;
+        }
+
+        private void Allocate(long to)
+        {
+            long ahead = new DriveInfo(Store._options.Folder).AvailableFreeSpace / PartsOfFreeSpace;
+            _allocated = Durable.Allocate(_file, _allocated, to, Math.Min(AllocatedAtOnce, ahead));
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using System.Runtime.Serialization;
 using System.Security.Cryptography;
@@ -55,11 +56,15 @@ public sealed partial class FileBlobStore : IBlobStore
     /// <summary>A temporary file that nobody has locked is left alone for so long: between making and locking it there is a moment.</summary>
     private static readonly TimeSpan s_temporaryMinAge = TimeSpan.FromMinutes(1);
 
+    /// <summary>Memory of so many large blobs that have gone is kept for the next ones.</summary>
+    private const int DoublesKept = 8;
+
     private readonly FileBlobStoreOptions _options;
     private readonly TimeProvider _time;
     private readonly string _temporaryFolder;
     private readonly Lock _folderLock = new();
     private readonly Queue<LocalWriter> _commits = new();
+    private readonly ConcurrentBag<DoubleBuffer> _doubles = [];
     private int _committers;
     private int _idleCommitters;
     private bool _commitsEnding;
@@ -202,6 +207,7 @@ public sealed partial class FileBlobStore : IBlobStore
             Array.Clear(_packs);
         }
         while (_buffers.TryTake(out PackBuffer? buffer)) buffer.Dispose();
+        while (_doubles.TryTake(out DoubleBuffer? buffer)) buffer.Dispose();
         return ValueTask.CompletedTask;
     }
 

@@ -130,6 +130,34 @@ public sealed class FileBlobStoreTests : BlobStoreConformance
         Assert.Equal(Noise(600_000), await GetAsync(store, kept));
     }
 
+    [Theory]
+    [InlineData(1 << 20, 1 << 20), InlineData(2 << 20, 1 << 20), InlineData((2 << 20) + 1, 77_777), InlineData((3 << 20) - 1, 4_000_000), InlineData(40_000_000, 1_000_003)]
+    public async Task A_large_blob_takes_no_more_of_the_disk_than_its_blocks(int length, int piece)
+    {
+        byte[] bytes = Noise(length);
+        await using BlobWriter writer = await Store.CreateAsync(Ct);
+        for (int at = 0; at < length; at += piece) await writer.WriteAsync(bytes.AsMemory(at, Math.Min(piece, length - at)), Ct);
+        writer.BeginCommit();
+        await Assert.ThrowsAsync<InvalidOperationException>(async () => await writer.WriteAsync(new byte[1], Ct));
+        await writer.CommitAsync(Ct);
+        string file = Assert.Single(Directory.EnumerateFiles(_folder.At("blobs"), writer.Key, SearchOption.AllDirectories));
+        Assert.Equal(bytes, await File.ReadAllBytesAsync(file, Ct));
+        if (OperatingSystem.IsLinux()) Assert.InRange(await AllocatedAsync(file), length, length + 128 * 1024);
+    }
+
+    [Fact]
+    public async Task Of_a_large_blob_that_is_given_up_nothing_stays_and_its_memory_serves_again()
+    {
+        for (int i = 0; i < 20; i++)
+        {
+            await using BlobWriter writer = await Store.CreateAsync(Ct);
+            await writer.WriteAsync(Noise(3_000_000, i), Ct);
+        }
+        Assert.Empty(Directory.EnumerateFiles(_folder.At("blobs"), "*", SearchOption.AllDirectories));
+        string key = await PutAsync(Store, Noise(2_500_000, 99));
+        Assert.Equal(Noise(2_500_000, 99), await GetAsync(Store, key));
+    }
+
     [Fact]
     public async Task What_is_deleted_from_a_pack_is_gone_from_the_disk_and_gives_its_blocks_back()
     {
