@@ -16,6 +16,9 @@ internal static partial class Durable
     private const int EDQUOT = 122;
     private const int EFBIG = 27;
 
+    /// <summary>Of the space that is left on a disk, one in so many parts may be asked for ahead.</summary>
+    private const int PartsOfFreeSpace = 64;
+
     /// <summary>No space, or over quota.</summary>
     public static bool IsFull(Exception e) => e is IOException && (e.HResult is ENOSPC or EDQUOT || e.HResult == unchecked((int)0x80070070));
 
@@ -48,13 +51,14 @@ internal static partial class Durable
     /// <param name="file">Open for writing.</param>
     /// <param name="from">Up to here it has room.</param>
     /// <param name="to">Up to here it needs some.</param>
-    /// <param name="atOnce">Bytes that are asked for; less only when there is no more.</param>
+    /// <param name="atOnce">Bytes that are asked for: less when little is left on the disk, and only what is needed when there is no more.</param>
+    /// <param name="folder">Where the file lies.</param>
     /// <returns>Up to where it has room now; <see cref="long.MaxValue"/> where the file system does not know of such things.</returns>
     /// <exception cref="IOException">No room for what is needed.</exception>
-    public static long Allocate(SafeFileHandle file, long from, long to, long atOnce)
+    public static long Allocate(SafeFileHandle file, long from, long to, long atOnce, string folder)
     {
         if (!OperatingSystem.IsLinux()) return long.MaxValue;
-        long wanted = Math.Max(to - from, atOnce);
+        long wanted = Math.Max(to - from, Math.Min(atOnce, new DriveInfo(folder).AvailableFreeSpace / PartsOfFreeSpace));
         if (Allocate(file, 0, from, wanted) == 0) return from + wanted;
         if (wanted > to - from && Allocate(file, 0, from, to - from) == 0) return to;
         return Marshal.GetLastPInvokeError() is ENOSPC or EDQUOT or EFBIG ? throw LastError() : long.MaxValue;

@@ -125,9 +125,6 @@ public sealed partial class FileBlobStore
         /// <summary>Room that is asked of the file system ahead of its use: a write that makes a file longer is not done in the background.</summary>
         private const long AllocatedAtOnce = 32 * 1024 * 1024;
 
-        /// <summary>Of the space that is left on the disk, one in so many parts may be asked for ahead.</summary>
-        private const int PartsOfFreeSpace = 64;
-
         /// <summary>Where files are written through the page cache: bytes after which the disk is told to begin, so that the flush at the end of a 50 MB object does not find it all
         /// still to do.</summary>
         private const long WriteOutBytes = 8 * 1024 * 1024;
@@ -228,18 +225,13 @@ public sealed partial class FileBlobStore
         {
             if (_buffer is not { Filled.Length: > 0 } buffer) return;
             int length = buffer.Filled.Length;
-            if (_isDirect && _written + DoubleBuffer.HalfBytes > _allocated) Allocate(_written + DoubleBuffer.HalfBytes);
+            long end = _written + DoubleBuffer.HalfBytes;
+            if (_isDirect && end > _allocated) _allocated = Durable.Allocate(_file, _allocated, end, AllocatedAtOnce, Store._temporaryFolder);
             buffer.Write(_file, _isDirect, _written);
             _written += length;
             if (_isDirect || _written - _writtenOut < WriteOutBytes) return;
             Durable.StartWriteOut(_file, _writtenOut, _written - _writtenOut);
             _writtenOut = _written;
-        }
-
-        private void Allocate(long to)
-        {
-            long ahead = new DriveInfo(Store._options.Folder).AvailableFreeSpace / PartsOfFreeSpace;
-            _allocated = Durable.Allocate(_file, _allocated, to, Math.Min(AllocatedAtOnce, ahead));
         }
     }
 }

@@ -26,9 +26,6 @@ internal sealed class Pack
     /// each blob. The sweep gives back what a crash leaves of it.</summary>
     private const long AllocatedAtOnce = 120 * 1024 * 1024;
 
-    /// <summary>Of the space that is left on the disk, one in so many parts may be asked for ahead.</summary>
-    private const int PartsOfFreeSpace = 64;
-
     // Two on one file: whole blocks are written by the second, past the page cache, and parts of them (to erase) by the first.
     private readonly SafeFileHandle _file;
     private readonly SafeFileHandle _blockFile;
@@ -120,14 +117,12 @@ internal sealed class Pack
         long blocks = Blocks(length);
         if (Volatile.Read(ref _fault) is not null || (_blocks > 0 && offset + (blocks * BlockBytes) > maxBytes)) return false;
         long end = offset + (blocks * BlockBytes);
-        if (end > _allocated) _allocated = Durable.Allocate(_file, _allocated, end, Math.Min(AheadBytes(), maxBytes - _allocated));
+        if (end > _allocated) _allocated = Durable.Allocate(_file, _allocated, end, Math.Min(AllocatedAtOnce, maxBytes - _allocated), _folder);
         key = Id + _blocks.ToString("x8", CultureInfo.InvariantCulture);
         _blocks += blocks;
         Interlocked.Increment(ref _users);
         return true;
     }
-
-    private long AheadBytes() => Math.Min(AllocatedAtOnce, new DriveInfo(_folder).AvailableFreeSpace / PartsOfFreeSpace);
 
     /// <summary>One use less; the last one gives back what was allocated ahead, and closes the file.</summary>
     public void Release()
