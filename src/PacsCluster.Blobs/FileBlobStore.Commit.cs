@@ -156,7 +156,11 @@ public sealed partial class FileBlobStore
             return ValueTask.CompletedTask;
         }
 
-        public override void BeginCommit() => Take(default, isLast: true);
+        public override void BeginCommit()
+        {
+            Take(default, isLast: true);
+            StartWriteOut();
+        }
 
         /// <summary>Waits for the disk: rename first, then flush. Nobody knows the key yet, so the name may appear early; and the file's flush then
         /// writes the journal once, with data, size and name, where flushing before renaming writes it twice.</summary>
@@ -229,7 +233,12 @@ public sealed partial class FileBlobStore
             if (_isDirect && end > _allocated) _allocated = Durable.Allocate(_file, _allocated, end, AllocatedAtOnce, Store._temporaryFolder);
             buffer.Write(_file, _isDirect, _written);
             _written += length;
-            if (_isDirect || _written - _writtenOut < WriteOutBytes) return;
+            if (_written - _writtenOut >= WriteOutBytes) StartWriteOut();
+        }
+
+        private void StartWriteOut()
+        {
+            if (_isDirect) return;
             Durable.StartWriteOut(_file, _writtenOut, _written - _writtenOut);
             _writtenOut = _written;
         }

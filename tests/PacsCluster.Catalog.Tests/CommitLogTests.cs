@@ -240,7 +240,7 @@ public sealed partial class CommitLogTests : IDisposable
 
     private static void Requires() => Assert.SkipUnless(OperatingSystem.IsLinux(), "the log is used on Linux");
 
-    private async Task<SqliteCatalog> OpenAsync(string folder, Action<IOException>? logLost = null)
+    private async Task<SqliteCatalog> OpenAsync(string folder, Action<Exception>? logLost = null)
     {
         Directory.CreateDirectory(_folder.At(folder));
         // No timer publishes in a test.

@@ -123,6 +123,7 @@ internal sealed partial class CommitLog : IDisposable
     /// <summary>Appends a record, durable on return.</summary>
     /// <returns>False when there is no room, in the file or on the disk for it; nothing is written then.</returns>
     /// <exception cref="IOException">The disk refuses. Whether the record will be read is not known.</exception>
+    /// <exception cref="UnauthorizedAccessException">The same, in .NET's word for EPERM.</exception>
     public bool TryAppend(long number, CommitRecord record)
     {
         int length = Blocks(record.Length);
@@ -135,15 +136,7 @@ internal sealed partial class CommitLog : IDisposable
         BinaryPrimitives.WriteInt64LittleEndian(header[16..], number);
         BinaryPrimitives.WriteInt32LittleEndian(header[24..], record.Length);
         BinaryPrimitives.WriteUInt32LittleEndian(header[28..], Crc(header[8..28], bytes.Slice(HeaderBytes, record.Length)));
-        try
-        {
-            RandomAccess.Write(_records, bytes, _position);
-        }
-        catch (UnauthorizedAccessException fault)
-        {
-            // What .NET makes of EPERM.
-            throw new IOException(fault.Message, fault);
-        }
+        RandomAccess.Write(_records, bytes, _position);
         _position += length;
         return true;
     }

@@ -24,7 +24,7 @@ public sealed record SqliteCatalogOptions
 
     /// <summary>Told, once at most, that the disk refuses the log of commits: nothing is lost, and from then on each commit is flushed with the database itself, which takes longer.
     /// Default: nobody.</summary>
-    public Action<IOException> LogLost { get; init; } = _ => { };
+    public Action<Exception> LogLost { get; init; } = _ => { };
 
     /// <summary>What is wrong with the options, a line each; empty when nothing is.</summary>
     public IReadOnlyList<string> Validate()

@@ -173,7 +173,7 @@ internal sealed class Writer : IAsyncDisposable
                     return result;
                 }
             }
-            catch (IOException fault)
+            catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
             {
                 // What may be in the file of it counts as applied.
                 _number++;
