@@ -63,6 +63,16 @@ class Bench:
         return folder, shape[0], synthetic.write_files(folder, *shape)
 
 
+def read_ahead(folders):
+    """Reads every file, so that senders take theirs from memory: a machine that gives the page cache back after half a minute (DAMON) would else have them read beside what the server writes."""
+    piece = bytearray(1 << 20)
+    for folder in folders:
+        for name in os.listdir(folder):
+            with open(os.path.join(folder, name), "rb", buffering=0) as file:
+                while file.readinto(piece):
+                    pass
+
+
 def send(bench, server, folder, associations, no_delay=True, run=1):
     """Instances per second of parallel storescu processes, from the start of the first to the end of the last. Files are dealt out to them `run` in turn."""
     shares = synthetic.shares(folder, os.path.join(bench.work, "shares"), associations, run)
@@ -72,6 +82,7 @@ def send(bench, server, folder, associations, no_delay=True, run=1):
     if no_delay:
         environment["TCP_NODELAY"] = "1"
     command = ["storescu", "-aec", server.title, "+sd", "127.0.0.1"]
+    read_ahead(shares)
     cpu = server.watch.cpu_seconds()
     started = time.monotonic()
     senders = [subprocess.Popen(command + [str(port), share], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)

@@ -10,8 +10,8 @@ internal sealed class AssociationThread : SynchronizationContext
     [ThreadStatic]
     private static bool t_isAssociation;
 
-    // A monitor, because its waiters sleep at once.
-    private readonly object _gate = new();
+    private readonly WakeUp _wakeUp = new();
+    private readonly Lock _gate = new();
     private readonly Queue<(SendOrPostCallback Callback, object? State)> _posted = new();
     private bool _ended;
 
@@ -45,17 +45,15 @@ internal sealed class AssociationThread : SynchronizationContext
     /// <inheritdoc/>
     public override void Post(SendOrPostCallback d, object? state)
     {
+        bool isTaken;
         lock (_gate)
         {
-            if (!_ended)
-            {
-                _posted.Enqueue((d, state));
-                Monitor.Pulse(_gate);
-                return;
-            }
+            isTaken = !_ended;
+            if (isTaken) _posted.Enqueue((d, state));
         }
+        if (isTaken) _wakeUp.Call();
         // Left over by the association, for example an abort that nobody awaits.
-        ThreadPool.QueueUserWorkItem(static work => work.d(work.state), (d, state), preferLocal: false);
+        else ThreadPool.QueueUserWorkItem(static work => work.d(work.state), (d, state), preferLocal: false);
     }
 
     /// <inheritdoc/>
@@ -82,18 +80,18 @@ internal sealed class AssociationThread : SynchronizationContext
 
     private (SendOrPostCallback, object?)? Next(Task task)
     {
-        lock (_gate)
+        while (true)
         {
-            while (_posted.Count == 0)
+            lock (_gate)
             {
+                if (_posted.TryDequeue(out (SendOrPostCallback, object?) next)) return next;
                 if (task.IsCompleted)
                 {
                     _ended = true;
                     return null;
                 }
-                Monitor.Wait(_gate);
             }
-            return _posted.Dequeue();
+            _wakeUp.Wait();
         }
     }
 }

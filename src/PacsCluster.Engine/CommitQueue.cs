@@ -134,6 +134,7 @@ internal sealed class CommitQueue : IAsyncDisposable
     private async Task LeadAsync()
     {
         List<Item> batch = Gather();
+        Item[] all = [.. batch];
         try
         {
             await CommitBatchAsync(batch);
@@ -145,21 +146,24 @@ internal sealed class CommitQueue : IAsyncDisposable
             foreach (Item item in batch) item.Fail(StoreOutcomeKind.Failed, "processing failure", BlobFate.LeaveToSweep);
             _grains.Clear();
         }
+        // First the lead, then the answers: each of those who get one takes the processor at once, for longer than the next batch should wait.
         HandOn();
+        foreach (Item item in all) item.WakeWhereAnswered();
     }
 
     private void HandOn()
     {
+        Item? next;
         lock (_gate)
         {
-            if (_waiting.TryPeek(out Item? next))
+            if (!_waiting.TryPeek(out next))
             {
-                next.Turn.SetResult(Turn.Lead);
-                return;
+                _isLed = false;
+                if (_isStopping) _stopped.TrySetResult();
             }
-            _isLed = false;
-            if (_isStopping) _stopped.TrySetResult();
         }
+        // The gate is open then: it is the first thing that the next leader goes through.
+        next?.Turn.SetResult(Turn.Lead);
     }
 
     private List<Item> Gather()
@@ -296,7 +300,7 @@ internal sealed class CommitQueue : IAsyncDisposable
             _grains.Put(grain);
         }
         _metrics.Committed(batch.Count, Stopwatch.GetElapsedTime(started));
-        foreach (Item item in batch) item.Complete(item.Decision!);
+        foreach (Item item in batch) item.Settle(item.Decision!);
     }
 
     private static void FailAll(List<Item> batch, string comment, BlobFate fate)
@@ -459,12 +463,19 @@ internal sealed class CommitQueue : IAsyncDisposable
         /// <summary>The outcome; the first one holds.</summary>
         public Decision? Answer { get; private set; }
 
+        /// <summary>Gives the outcome to who comes to look, without waking its caller.</summary>
+        public void Settle(Decision answer) => Answer ??= answer;
+
         public void Complete(Decision answer)
         {
-            if (Answer is not null) return;
-            Answer = answer;
+            Settle(answer);
+            WakeWhereAnswered();
+        }
+
+        public void WakeWhereAnswered()
+        {
             // Who leads has been woken for that already, or never waited.
-            Turn.TrySetResult(CommitQueue.Turn.Answered);
+            if (Answer is not null) Turn.TrySetResult(CommitQueue.Turn.Answered);
         }
 
         public void Fail(StoreOutcomeKind kind, string comment, BlobFate fate) => Complete(new Decision(new StoreOutcome
