@@ -9,6 +9,7 @@ internal static unsafe partial class DirectIO
     private const int F_GETFL = 3;
     private const int F_SETFL = 4;
     private const ushort IOCB_CMD_PWRITE = 1;
+    private const ushort IOCB_CMD_FDSYNC = 3;
     private const int EINTR = 4;
     private const int MADV_HUGEPAGE = 14;
     private const nuint LargePageBytes = 2 * 1024 * 1024;
@@ -56,13 +57,22 @@ internal static unsafe partial class DirectIO
     /// <exception cref="IOException">Refused, with the system's error in HResult.</exception>
     public static void Submit(nint context, SafeFileHandle file, byte* memory, int length, long offset)
     {
+        var request = new Request { Data = (ulong)length, Operation = IOCB_CMD_PWRITE, Memory = (ulong)memory, Length = (ulong)length, Offset = offset };
+        if (!TrySubmit(context, file, request)) throw Error(Marshal.GetLastPInvokeError());
+    }
+
+    /// <summary>Begins to make a file's bytes durable, those whose writes have ended. False where the system does not do it in the background.</summary>
+    public static bool TrySubmitFlush(nint context, SafeFileHandle file) => TrySubmit(context, file, new Request { Operation = IOCB_CMD_FDSYNC });
+
+    private static bool TrySubmit(nint context, SafeFileHandle file, Request request)
+    {
         bool isOurs = false;
         try
         {
             file.DangerousAddRef(ref isOurs);
-            var request = new Request { Data = (ulong)length, Operation = IOCB_CMD_PWRITE, File = (uint)file.DangerousGetHandle(), Memory = (ulong)memory, Length = (ulong)length, Offset = offset };
+            request.File = (uint)file.DangerousGetHandle();
             Request* list = &request;
-            if (Call(s_calls.Submit, context, 1, (nint)(&list), 0, 0) != 1) throw Error(Marshal.GetLastPInvokeError());
+            return Call(s_calls.Submit, context, 1, (nint)(&list), 0, 0) == 1;
         }
         finally
         {

@@ -39,6 +39,26 @@ public sealed partial class FileBlobStore
     /// <inheritdoc/>
     public BlobWriter? TryCreateSized(long length, BlobBuffer? from = null) => length <= _options.PackedMaxBytes ? Reserve((int)length, from) : null;
 
+    /// <inheritdoc/>
+    public ValueTask FlushAsync(string key)
+    {
+        if (!Pack.TryParse(key, out string id, out _)) return ValueTask.CompletedTask;
+        try
+        {
+            using SafeFileHandle file = FileRangeStream.Open(Pack.PathOf(_options.Folder, id));
+            Durable.FlushData(file);
+            return ValueTask.CompletedTask;
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new BlobNotFoundException(Name, key, e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Fault("a blob cannot be made durable", e);
+        }
+    }
+
     private PackedWriter Reserve(int length, BlobBuffer? from)
     {
         try
@@ -222,6 +242,12 @@ public sealed partial class FileBlobStore
             {
                 _fault = e;
             }
+        }
+
+        public override void BeginFlush()
+        {
+            EndWrites();
+            if (_written > 0) _pack.BeginFlush(_written);
         }
 
         public override void CommitNow()

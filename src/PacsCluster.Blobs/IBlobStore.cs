@@ -82,6 +82,11 @@ public interface IBlobStore : IAsyncDisposable
     /// <exception cref="BlobStoreUnavailableException">The medium cannot be reached or refuses for now.</exception>
     ValueTask DeleteAsync(string key, CancellationToken ct = default);
 
+    /// <summary>Makes a blob durable whose writer died before its commit had ended, and that was found to be whole. Nothing to do where what can be read is durable.</summary>
+    /// <exception cref="BlobNotFoundException">No such blob.</exception>
+    /// <exception cref="BlobStoreUnavailableException">The medium cannot be reached or refuses for now.</exception>
+    ValueTask FlushAsync(string key) => ValueTask.CompletedTask;
+
     /// <summary>Length and time of a blob; null when there is none.</summary>
     /// <exception cref="BlobStoreUnavailableException">The medium cannot be reached or refuses for now.</exception>
     ValueTask<BlobStat?> StatAsync(string key, CancellationToken ct = default);
@@ -138,6 +143,11 @@ public abstract class BlobWriter : IAsyncDisposable
 
     /// <summary>Where <see cref="IsFlushLeft"/>, and on a thread that may wait, waits until all is written, which is not durable yet. What goes wrong the commit says.</summary>
     public virtual void EndWrites()
+    {
+    }
+
+    /// <summary>The same, and begins what the commit will wait for: for the last one of several.</summary>
+    public virtual void BeginFlush()
     {
     }
 

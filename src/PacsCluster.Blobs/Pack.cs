@@ -40,6 +40,12 @@ internal sealed class Pack
     private bool _isFlushing;
     private IOException? _fault;
 
+    /// <summary>Where the flush is told of that goes on in the background; made for the first one.</summary>
+    private nint _flushes;
+
+    /// <summary>What that flush will have covered; 0 when there is none, or somebody waits for it.</summary>
+    private long _begunFlush;
+
     private Pack(string id, string folder, SafeFileHandle file, SafeFileHandle blockFile, long began)
     {
         (Id, _folder, _file, _blockFile, Began) = (id, folder, file, blockFile, began);
@@ -136,6 +142,7 @@ internal sealed class Pack
         {
             // It holds some room that nobody reads.
         }
+        DirectIO.DestroyContext(_flushes);
         _blockFile.Dispose();
         _file.Dispose();
     }
@@ -242,42 +249,66 @@ internal sealed class Pack
         Durable.PunchHole(file, offset + BlockBytes, (Blocks(length) - 1) * BlockBytes);
     }
 
+    /// <summary>Begins to make durable what is written, in the background, for who will ask <see cref="Flush"/> for it. Where that cannot be, or a flush is under way, it does nothing.</summary>
+    /// <param name="written">Of <see cref="EndWrites"/>.</param>
+    public void BeginFlush(long written)
+    {
+        lock (_gate)
+        {
+            if (_flushed >= written || _isFlushing || _fault is not null) return;
+            if (_flushes == 0) _flushes = DirectIO.CreateContext(requestsMax: 1);
+            if (_flushes == 0 || !DirectIO.TrySubmitFlush(_flushes, _file)) return;
+            (_isFlushing, _begunFlush) = (true, _written);
+        }
+    }
+
     /// <summary>Returns once a blob is durable. Callers that come while the disk is busy share the next flush, and who comes after it has nothing to wait for.</summary>
     /// <param name="written">Of <see cref="EndWrites"/>.</param>
     /// <exception cref="IOException">The disk refuses. After a failed flush the kernel forgets which pages were dirty and a second try would lie: the pack takes no more.</exception>
     public void Flush(long written)
     {
-        long covered;
+        while (TakeFlush(written) is var (covered, wasBegun))
+        {
+            IOException? failed = null;
+            try
+            {
+                if (wasBegun) failed = DirectIO.Wait(_flushes, 1);
+                else Durable.FlushData(_file);
+            }
+            catch (Exception e) when (e is IOException or InvalidOperationException)
+            {
+                failed = e as IOException ?? new IOException(e.Message, e);
+            }
+            lock (_gate)
+            {
+                _isFlushing = false;
+                if (failed is null) _flushed = covered;
+                else _fault = failed;
+                Monitor.PulseAll(_gate);
+            }
+        }
+    }
+
+    /// <summary>The flush that the caller is to run, or to wait for where it was begun, and what it covers; null when there is none left. Waits for those of others.</summary>
+    private (long Covered, bool WasBegun)? TakeFlush(long written)
+    {
         // A monitor, because its waiters sleep at once: a blocking wait on a task spins first, and that is the sender's time.
         lock (_gate)
         {
             while (_flushed < written)
             {
                 if (_fault is { } fault) throw new IOException(fault.Message, fault.HResult);
-                if (!_isFlushing) break;
-                Monitor.Wait(_gate);
+                if (_isFlushing && _begunFlush == 0)
+                {
+                    Monitor.Wait(_gate);
+                    continue;
+                }
+                (long Covered, bool WasBegun) flush = (_isFlushing ? _begunFlush : _written, _isFlushing);
+                (_isFlushing, _begunFlush) = (true, 0);
+                return flush;
             }
-            if (_flushed >= written) return;
-            _isFlushing = true;
-            covered = _written;
+            return null;
         }
-        IOException? failed = null;
-        try
-        {
-            Durable.FlushData(_file);
-        }
-        catch (IOException e)
-        {
-            failed = e;
-        }
-        lock (_gate)
-        {
-            _isFlushing = false;
-            if (failed is null) _flushed = covered;
-            else _fault = failed;
-            Monitor.PulseAll(_gate);
-        }
-        if (failed is not null) throw failed;
     }
 }
 

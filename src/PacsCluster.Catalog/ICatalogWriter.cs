@@ -123,15 +123,27 @@ internal sealed record NewRejection(RejectionRow Row, long StudyKey, long? Serie
 /// <param name="Header">Its new header.</param>
 internal sealed record RewrittenInstance(InstanceRow Row, long FromBlobKey, HeaderRow Header);
 
+/// <summary>Blobs of a commit that are written, and that the disk has yet to make durable. The commit does not count before they are: not for its caller, and not after a crash.</summary>
+/// <param name="Blobs">They.</param>
+/// <param name="BeginFlush">Has the disk begin, in the background where that can be; may block, but does not throw.</param>
+/// <param name="FlushAsync">Ends when they are durable. The commit runs it once, on its own path and while its connection is taken; what it throws is thrown by the commit, and nothing is
+/// written.</param>
+internal sealed record UnflushedBlobs(IReadOnlyList<UnflushedBlob> Blobs, Action BeginFlush, Func<Task> FlushAsync);
+
+/// <summary>By what a blob is known again after a crash.</summary>
+/// <param name="Place">Where it lies.</param>
+/// <param name="Length">Bytes.</param>
+/// <param name="Digest">Of all of them, as in its row.</param>
+public sealed record UnflushedBlob(BlobPlace Place, long Length, ReadOnlyMemory<byte> Digest);
+
 /// <summary>One batch. Rows hold the values to write, counts included (they are fenced by the study's version); Version is as read.</summary>
 internal sealed class CatalogChanges
 {
     /// <summary>The load that these changes were decided on: the commit ends its hold and checks what it assumed. Null when it did neither.</summary>
     public LoadedState? DecidedOn { get; init; }
 
-    /// <summary>Makes durable what the rows refer to. The commit runs it once, on its own path and while its connection is taken, and is not durable before it has ended;
-    /// what it throws is thrown by the commit, and nothing is written. Null when there is nothing left to do.</summary>
-    public Func<Task>? First { get; set; }
+    /// <summary>Blobs that the rows refer to and that are not durable yet. Null when all are.</summary>
+    public UnflushedBlobs? Unflushed { get; set; }
 
     /// <summary>Patients that must be new (by identifier).</summary>
     public List<PatientRow> NewPatients { get; } = [];

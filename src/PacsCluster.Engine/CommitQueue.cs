@@ -207,7 +207,10 @@ internal sealed class CommitQueue : IAsyncDisposable
                     NoteResent(batch);
                     continue;
                 }
-                if (batch.Exists(item => item.IsToFlush)) changes.First = () => MakeDurableAsync(batch.Where(item => item.IsToFlush));
+                if (batch.FindAll(item => item.IsToFlush) is { Count: > 0 } unflushed)
+                {
+                    changes.Unflushed = new UnflushedBlobs(unflushed.ConvertAll(item => item.AsUnflushed), () => BeginFlush(unflushed), () => MakeDurableAsync(unflushed));
+                }
                 isUnsure = true;
                 if (!changes.IsEmpty) await _writer.CommitAsync(changes, CancellationToken.None);
                 await plan.Loaded.DisposeAsync();
@@ -269,6 +272,13 @@ internal sealed class CommitQueue : IAsyncDisposable
             foreach (BlobPlace place in committed.DeadBlobs) await _stores.DeleteAsync(place);
             return;
         }
+    }
+
+    private static void BeginFlush(List<Item> items)
+    {
+        // The last one's flush is that of all, where they lie in one file.
+        for (int i = 0; i < items.Count - 1; i++) items[i].Blob!.EndWrites();
+        items[^1].Blob!.BeginFlush();
     }
 
     /// <summary>Makes blobs durable that only the disk is to be waited for.</summary>
@@ -442,6 +452,8 @@ internal sealed class CommitQueue : IAsyncDisposable
         public bool IsToFlush => !IsDurable && Decision?.Fate == BlobFate.Keep;
 
         public bool IsDurable { get; private set; } = blob is null;
+
+        public UnflushedBlob AsUnflushed => new(Candidate.Place, Candidate.Length, Candidate.Digest);
 
         /// <summary>Why the blob never will be durable; in place of an answer.</summary>
         public ExceptionDispatchInfo? BlobFault { get; private set; }

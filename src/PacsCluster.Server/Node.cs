@@ -6,7 +6,7 @@ using PacsCluster.Server.Options;
 
 namespace PacsCluster.Server;
 
-/// <summary>The composition: catalog, blobs and archive of one data folder, opened in that order and closed in the other.</summary>
+/// <summary>The composition: blobs, catalog and archive of one data folder, opened in that order.</summary>
 internal sealed class Node : IAsyncDisposable
 {
     private Node(ServerOptions options, ICatalog catalog, IReadOnlyList<OpenStore> stores, Archive archive)
@@ -41,17 +41,25 @@ internal sealed class Node : IAsyncDisposable
         try
         {
             Directory.CreateDirectory(options.Data);
+            IReadOnlyList<OpenStore> opened = options.Blobs.Open(options.Data, TimeProvider.System);
+            IBlobStore[] stores = [.. opened.Select(s => s.Store)];
             ICatalog catalog = options.Catalog.ConnectionString.Length > 0
                 ? await PostgresCatalog.OpenAsync(options.Catalog, TimeProvider.System, ct)
-                : await SqliteCatalog.OpenAsync(new SqliteCatalogOptions { Path = DataFolder.Catalog(options.Data), LogLost = fault => Log.CommitLogLost(loggers.CreateLogger<Node>(), fault.Message) }, TimeProvider.System, ct);
-            IReadOnlyList<OpenStore> stores = options.Blobs.Open(options.Data, TimeProvider.System);
-            var archive = new Archive(options.Engine, catalog, [.. stores.Select(s => s.Store)], TimeProvider.System, loggers)
+                : await SqliteCatalog.OpenAsync(
+                    new SqliteCatalogOptions
+                    {
+                        Path = DataFolder.Catalog(options.Data),
+                        LogLost = fault => Log.CommitLogLost(loggers.CreateLogger<Node>(), fault.Message),
+                        MakeDurableAsync = blobs => LastCommit.MakeDurableAsync(stores, blobs),
+                    },
+                    TimeProvider.System, ct);
+            var archive = new Archive(options.Engine, catalog, stores, TimeProvider.System, loggers)
             {
                 BulkDataBase = options.Web.PublicUrl.Length > 0 ? options.Web.PublicUrl : options.Web.Path,
                 Node = serves ? Describe(options) : null,
             };
             if (start) await archive.StartAsync(ct);
-            return new Node(options, catalog, stores, archive);
+            return new Node(options, catalog, opened, archive);
         }
         catch (Exception e) when (e is CatalogUnavailableException or BlobStoreUnavailableException or BlobStoreFullException or IOException or UnauthorizedAccessException)
         {

@@ -244,6 +244,28 @@ public sealed class FileBlobStoreTests : BlobStoreConformance
         Assert.Equal((string[])[first, behind], (await ListAsync(Store)).Select(s => s.Key));
     }
 
+    [Fact]
+    public async Task A_flush_that_was_begun_is_waited_for_by_all_whom_it_covers_and_by_nobody_else()
+    {
+        string[] keys = await Task.WhenAll(Enumerable.Range(0, 64).Select(i => Task.Factory.StartNew(
+            () =>
+            {
+                // Threads of their own, as associations have: some begin a flush, some only commit, some begin one and give up.
+                BlobWriter writer = Store.CreateWholeAsync(Noise(1000 * i), Ct).AsTask().Result;
+                if (i % 4 != 0) writer.BeginFlush();
+                if (i % 4 != 3) writer.CommitAsync(Ct).AsTask().Wait(Ct);
+                writer.DisposeAsync().AsTask().Wait(Ct);
+                return writer.Key;
+            },
+            Ct, TaskCreationOptions.LongRunning, TaskScheduler.Default)));
+        List<string> listed = (await ListAsync(Store)).ConvertAll(s => s.Key);
+        for (int i = 0; i < keys.Length; i++)
+        {
+            Assert.Equal(i % 4 != 3, listed.Contains(keys[i]));
+            if (i % 4 != 3) Assert.Equal(Noise(1000 * i), await GetAsync(Store, keys[i]));
+        }
+    }
+
     [Theory, InlineData(0), InlineData(1), InlineData(40_000), InlineData(524_288), InlineData(1_048_576)]
     public async Task What_is_gathered_in_a_stores_memory_is_the_blob_wherever_it_lay_there(int length)
     {

@@ -35,10 +35,10 @@ public abstract partial class CatalogConformance : IAsyncLifetime
         [(0x0020_000D, $"1.2.{study}"), (0x0020_000E, $"1.2.{study}.{series}"), (0x0008_0018, $"1.2.{study}.{series}.{instance}"), (0x0010_0020, patient)];
 
     [Fact]
-    public async Task What_the_rows_refer_to_comes_first_and_where_it_fails_nothing_is_written()
+    public async Task A_commit_waits_for_the_blobs_of_its_rows_and_where_they_fail_nothing_is_written()
     {
         await Archive.StoreAsync(Uids(1));
-        var changes = new CatalogChanges { First = () => throw new IOException("the disk refuses") };
+        var changes = new CatalogChanges { Unflushed = new UnflushedBlobs([], () => { }, () => throw new IOException("the disk refuses")) };
         await Archive.AddAsync(changes, Archive.Header(Uids(1, instance: 2)));
         await Assert.ThrowsAsync<IOException>(() => Archive.CommitAsync(changes));
         Assert.Equal(1, (await LoadStudyAsync("1.2.1")).Studies["1.2.1"].Study.InstanceCount);
@@ -47,11 +47,11 @@ public abstract partial class CatalogConformance : IAsyncLifetime
         var gate = new TaskCompletionSource();
         changes = new CatalogChanges
         {
-            First = async () =>
+            Unflushed = new UnflushedBlobs([], () => { }, async () =>
             {
                 ran++;
                 await gate.Task;
-            },
+            }),
         };
         await Archive.AddAsync(changes, Archive.Header(Uids(1, instance: 2)));
         Task commit = Task.Run(() => Archive.CommitAsync(changes), Ct);

@@ -134,6 +134,8 @@ internal sealed class FaultyBlobStore(FileBlobStore inner) : IBlobStore
 
         public override void EndWrites() => inner.EndWrites();
 
+        public override void BeginFlush() => inner.BeginFlush();
+
         public override async ValueTask CommitAsync(CancellationToken ct = default)
         {
             if ((store.CommitFault ?? store.NextCommitFault?.Invoke()) is { } fault) throw fault;

@@ -47,8 +47,9 @@ internal sealed class TestArchive : IAsyncDisposable
         TempFolder? own = over is null ? new TempFolder() : null;
         string folder = over?.Folder ?? own!.Path;
         time ??= TimeProvider.System;
-        SqliteCatalog catalog = await SqliteCatalog.OpenAsync(new SqliteCatalogOptions { Path = Path.Combine(folder, "catalog.db") }, time);
         var files = new FileBlobStore(new FileBlobStoreOptions { Folder = Path.Combine(folder, "blobs") }, time);
+        SqliteCatalog catalog = await SqliteCatalog.OpenAsync(
+            new SqliteCatalogOptions { Path = Path.Combine(folder, "catalog.db"), MakeDurableAsync = blobs => LastCommit.MakeDurableAsync([files], blobs) }, time);
         FileBlobStore? second = far ? new FileBlobStore(new FileBlobStoreOptions { Folder = Path.Combine(folder, "far"), Name = "far" }, time) : null;
         options ??= new EngineOptions { CatalogRetryDelay = TimeSpan.FromMilliseconds(1), ReminderConcurrency = 0 };
         var archive = new TestArchive(own, folder, catalog, files, second, options, time);

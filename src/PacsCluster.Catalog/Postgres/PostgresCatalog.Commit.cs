@@ -23,7 +23,7 @@ public sealed partial class PostgresCatalog
         bool sweeps = commits % CommitsPerSweep == 0;
         if (commits % CommitsPerNumbering == 0) NumberInBackground();
         CommitBatch batch = CommitBatch.Of(changes, Guid.CreateVersion7(now), sweeps ? Guid.CreateVersion7(now - s_markLife) : null);
-        if (changes.First is { } first) await first();
+        if (changes.Unflushed is { } blobs) await blobs.FlushAsync();
         if (changes.DecidedOn?.Hold is Hold hold && await CommitHeldAsync(hold, batch))
         {
             changes.MarkStored();

@@ -46,6 +46,9 @@ internal sealed partial class CommitLog : IDisposable
     private long _run;
     private int _position = CapacityBytes;
 
+    /// <summary>Bytes of the last record, where that was appended whole.</summary>
+    private int _last;
+
     /// <summary>Where the last reading came to its end, and the number that would have been next.</summary>
     private (long Run, int End, long Next) _seen;
 
@@ -127,6 +130,7 @@ internal sealed partial class CommitLog : IDisposable
     public bool TryAppend(long number, CommitRecord record)
     {
         int length = Blocks(record.Length);
+        _last = 0;
         if (length > CapacityBytes - _position) return false;
         if (_position == 0 && RandomAccess.GetLength(_file) < CapacityBytes && !TryMakeRoom()) return false;
         Span<byte> bytes = record.WithHeader(length);
@@ -138,7 +142,20 @@ internal sealed partial class CommitLog : IDisposable
         BinaryPrimitives.WriteUInt32LittleEndian(header[28..], Crc(header[8..28], bytes.Slice(HeaderBytes, record.Length)));
         RandomAccess.Write(_records, bytes, _position);
         _position += length;
+        _last = length;
         return true;
+    }
+
+    /// <summary>Makes what the last <see cref="TryAppend"/> wrote, or tried to, unreadable, and gives its place to the next record.</summary>
+    /// <exception cref="IOException">The disk refuses.</exception>
+    /// <exception cref="UnauthorizedAccessException">The same, in .NET's word for EPERM.</exception>
+    public void TakeBack()
+    {
+        _position -= _last;
+        _last = 0;
+        Span<byte> nothing = new CommitRecord().WithHeader(BlockBytes);
+        nothing[..HeaderBytes].Clear();
+        RandomAccess.Write(_records, nothing, _position);
     }
 
     /// <inheritdoc/>

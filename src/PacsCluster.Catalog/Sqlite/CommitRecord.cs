@@ -18,9 +18,11 @@ internal sealed class CommitRecord
 
     private const byte Text = 1;
     private const byte Statement = 2;
+    private const byte Blob = 3;
 
     private readonly Dictionary<string, int> _texts = new(StringComparer.Ordinal);
     private readonly List<string> _saidNow = [];
+    private readonly Values _values = new();
 
     /// <summary>Pinned, from a block's beginning on, so that a disk can take it from there; room for the log's header first.</summary>
     private Memory<byte> _bytes;
@@ -75,6 +77,42 @@ internal sealed class CommitRecord
         values.CopyTo(statement[9..]);
     }
 
+    /// <summary>Blobs that the record does not count without.</summary>
+    public void Add(IReadOnlyList<UnflushedBlob> blobs)
+    {
+        foreach (UnflushedBlob blob in blobs)
+        {
+            _values.Clear();
+            _values.AddText(Encoding.UTF8.GetBytes(blob.Place.Store));
+            _values.AddText(Encoding.UTF8.GetBytes(blob.Place.Key));
+            _values.Add(blob.Length);
+            _values.AddBlob(blob.Digest.Span);
+            Span<byte> entry = Take(1 + sizeof(int) + _values.Written.Length);
+            entry[0] = Blob;
+            BinaryPrimitives.WriteInt32LittleEndian(entry[1..], _values.Written.Length);
+            _values.Written.CopyTo(entry[(1 + sizeof(int))..]);
+        }
+    }
+
+    /// <summary>Blobs that a record does not count without.</summary>
+    public static IReadOnlyList<UnflushedBlob> BlobsOf(ReadOnlySpan<byte> record)
+    {
+        List<UnflushedBlob> blobs = [];
+        while (!record.IsEmpty)
+        {
+            int length = LengthOf(record);
+            if (record[0] == Blob)
+            {
+                ReadOnlySpan<byte> values = record.Slice(1 + sizeof(int), length - 1 - sizeof(int));
+                string store = Encoding.UTF8.GetString(Values.TakeBytes(ref values)), key = Encoding.UTF8.GetString(Values.TakeBytes(ref values));
+                long bytes = Values.TakeNumber(ref values);
+                blobs.Add(new UnflushedBlob(new BlobPlace(store, key), bytes, Values.TakeBytes(ref values).ToArray()));
+            }
+            record = record[length..];
+        }
+        return blobs;
+    }
+
     /// <summary>The record behind room for a header, filled up with zeros.</summary>
     public Span<byte> WithHeader(int total)
     {
@@ -91,17 +129,21 @@ internal sealed class CommitRecord
     {
         while (!record.IsEmpty)
         {
-            int first = BinaryPrimitives.ReadInt32LittleEndian(record[1..]);
-            if (record[0] == Text)
+            int length = LengthOf(record);
+            if (record[0] == Text) texts.Add(Encoding.UTF8.GetString(record[(1 + sizeof(int))..length]));
+            else if (record[0] == Statement && database is not null)
             {
-                texts.Add(Encoding.UTF8.GetString(record.Slice(1 + sizeof(int), first)));
-                record = record[(1 + sizeof(int) + first)..];
-                continue;
+                Values.Bind(database.Prepare(texts[BinaryPrimitives.ReadInt32LittleEndian(record[1..])]), record[(1 + (2 * sizeof(int)))..length]).Run();
             }
-            int length = BinaryPrimitives.ReadInt32LittleEndian(record[5..]);
-            if (database is not null) Values.Bind(database.Prepare(texts[first]), record.Slice(9, length)).Run();
-            record = record[(9 + length)..];
+            record = record[length..];
         }
+    }
+
+    /// <summary>Bytes of the entry with which this begins: what it is, a statement's text by its number, the length of the rest, the rest.</summary>
+    private static int LengthOf(ReadOnlySpan<byte> record)
+    {
+        int before = record[0] == Statement ? 1 + sizeof(int) : 1;
+        return before + sizeof(int) + BinaryPrimitives.ReadInt32LittleEndian(record[before..]);
     }
 
     private Span<byte> Take(int length)
@@ -162,26 +204,41 @@ internal sealed class CommitRecord
         {
             while (!values.IsEmpty)
             {
-                byte kind = values[0];
-                values = values[1..];
-                if (kind == Null)
+                switch (values[0])
                 {
-                    statement.BindNull();
-                    continue;
+                    case Null:
+                        statement.BindNull();
+                        values = values[1..];
+                        break;
+                    case Number:
+                        statement.Bind(TakeNumber(ref values));
+                        break;
+                    case Utf8:
+                        statement.BindText(TakeBytes(ref values));
+                        break;
+                    default:
+                        statement.BindBlob(TakeBytes(ref values));
+                        break;
                 }
-                if (kind == Number)
-                {
-                    statement.Bind(BinaryPrimitives.ReadInt64LittleEndian(values));
-                    values = values[sizeof(long)..];
-                    continue;
-                }
-                int length = BinaryPrimitives.ReadInt32LittleEndian(values);
-                ReadOnlySpan<byte> bytes = values.Slice(sizeof(int), length);
-                if (kind == Utf8) statement.BindText(bytes);
-                else statement.BindBlob(bytes);
-                values = values[(sizeof(int) + length)..];
             }
             return statement;
+        }
+
+        /// <summary>The number with which this begins; it begins behind it then.</summary>
+        public static long TakeNumber(ref ReadOnlySpan<byte> values)
+        {
+            long number = BinaryPrimitives.ReadInt64LittleEndian(values[1..]);
+            values = values[(1 + sizeof(long))..];
+            return number;
+        }
+
+        /// <summary>The text or bytes with which this begins; it begins behind them then.</summary>
+        public static ReadOnlySpan<byte> TakeBytes(ref ReadOnlySpan<byte> values)
+        {
+            int length = BinaryPrimitives.ReadInt32LittleEndian(values[1..]);
+            ReadOnlySpan<byte> bytes = values.Slice(1 + sizeof(int), length);
+            values = values[(1 + sizeof(int) + length)..];
+            return bytes;
         }
 
         private void Add(byte kind, ReadOnlySpan<byte> bytes)

@@ -12,27 +12,33 @@ public sealed partial class SqliteCatalog
         ExceptionDispatchInfo? refused = null;
         try
         {
-            await _writer.WriteAsync(database =>
-            {
-                Write(database, changes);
-                try
+            await _writer.WriteAsync(
+                database =>
                 {
-                    // Last, while the disk works on what it will wait for.
-                    if (changes.First is { } first) WriterThread.Wait(first);
-                }
-                catch (Exception fault)
-                {
-                    refused = ExceptionDispatchInfo.Capture(fault);
-                    throw;
-                }
-                return 0;
-            });
+                    Write(database, changes);
+                    return 0;
+                },
+                changes.Unflushed is { } blobs ? blobs with { FlushAsync = () => FlushAsync(blobs) } : null);
         }
         catch when (refused is not null)
         {
             refused.Throw();
         }
         changes.MarkStored();
+
+        // What the blobs' store says is not a fault of the catalog.
+        async Task FlushAsync(UnflushedBlobs blobs)
+        {
+            try
+            {
+                await blobs.FlushAsync();
+            }
+            catch (Exception fault)
+            {
+                refused = ExceptionDispatchInfo.Capture(fault);
+                throw;
+            }
+        }
     }
 
     private void Write(Database database, CatalogChanges changes)

@@ -26,6 +26,11 @@ public sealed record SqliteCatalogOptions
     /// Default: nobody.</summary>
     public Action<Exception> LogLost { get; init; } = _ => { };
 
+    /// <summary>Asked when the catalog is opened after a crash: whether the blobs of the last commit are whole where they lie, all of them, and durable from now on. A commit that was told
+    /// to nobody may have no blobs; it did not happen then. What it throws keeps the catalog closed. Default: refuses, since a catalog does not know where its blobs are.</summary>
+    public Func<IReadOnlyList<UnflushedBlob>, Task<bool>> MakeDurableAsync { get; init; } =
+        _ => throw new CatalogUnavailableException("the last commit's blobs must be looked at: open the catalog with its blob stores");
+
     /// <summary>What is wrong with the options, a line each; empty when nothing is.</summary>
     public IReadOnlyList<string> Validate()
     {

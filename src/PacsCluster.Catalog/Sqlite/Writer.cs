@@ -39,6 +39,9 @@ internal sealed class Writer : IAsyncDisposable
     /// <summary>The disk refused a record. This process does without the log from then on.</summary>
     private bool _isLogLost;
 
+    /// <summary>Number of a record that is not to count; 0 when there is none, or another has its number.</summary>
+    private long _takenBack;
+
     /// <summary>Of the last commit, and of the last one that the database has as far as this connection knows.</summary>
     private long _number;
     private long _applied;
@@ -76,11 +79,13 @@ internal sealed class Writer : IAsyncDisposable
     public void OnPublished(Action published) => _published = published;
 
     /// <summary>Runs one commit; durable on return.</summary>
-    public Task<T> WriteAsync<T>(Func<Database, T> write) => _thread.RunAsync(() =>
+    /// <param name="write">What it does.</param>
+    /// <param name="blobs">What must be durable with it.</param>
+    public Task<T> WriteAsync<T>(Func<Database, T> write, UnflushedBlobs? blobs = null) => _thread.RunAsync(() =>
     {
         try
         {
-            return Write(write);
+            return Write(write, blobs);
         }
         catch (Exception fault) when (Told(fault) is { } told)
         {
@@ -137,7 +142,7 @@ internal sealed class Writer : IAsyncDisposable
         _log?.Dispose();
     }
 
-    private T Write<T>(Func<Database, T> write)
+    private T Write<T>(Func<Database, T> write, UnflushedBlobs? blobs)
     {
         // What was said already is not in the database yet: it takes no more until it has that.
         if (_isRefused) Publish();
@@ -148,6 +153,8 @@ internal sealed class Writer : IAsyncDisposable
             _record.Start();
             _database.Record = _isLogging ? _record : null;
             result = write(_database);
+            blobs?.BeginFlush();
+            if (!_isLogging) Wait(blobs);
         }
         catch
         {
@@ -162,23 +169,37 @@ internal sealed class Writer : IAsyncDisposable
         bool isInDoubt = false;
         if (_isLogging)
         {
+            bool isAppended = false;
             try
             {
-                if (_log!.TryAppend(_number + 1, _record))
-                {
-                    _number++;
-                    Volatile.Write(ref _hasUnpublished, 1);
-                    Arm(_options.PublishAfter);
-                    if (_isToPublish) TryPublish();
-                    return result;
-                }
+                // The disk has both at once. A crash may leave the record without its blobs: then it is the last one, and CatchUp looks.
+                if (blobs is not null) _record.Add(blobs.Blobs);
+                isAppended = _log!.TryAppend(_number + 1, _record);
             }
             catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
             {
-                // What may be in the file of it counts as applied.
-                _number++;
                 _isLogLost = isInDoubt = true;
                 _options.LogLost(fault);
+            }
+            try
+            {
+                Wait(blobs);
+            }
+            catch
+            {
+                _record.Forget();
+                if (isAppended || isInDoubt) TakeBack();
+                GiveUp();
+                throw;
+            }
+            // What may be in the file of one in doubt counts as applied.
+            if (isAppended || isInDoubt) (_number, _takenBack) = (_number + 1, 0);
+            if (isAppended)
+            {
+                Volatile.Write(ref _hasUnpublished, 1);
+                Arm(_options.PublishAfter);
+                if (_isToPublish) TryPublish();
+                return result;
             }
             _record.Forget();
         }
@@ -202,6 +223,26 @@ internal sealed class Writer : IAsyncDisposable
             throw new CatalogUnavailableException("the disk refuses to flush the catalog: whether this commit will last is not known", false, fault);
         }
         return result;
+    }
+
+    /// <summary>A record whose blobs failed does not count, for us and for others that open the database.</summary>
+    private void TakeBack()
+    {
+        _takenBack = _number + 1;
+        try
+        {
+            _log!.TakeBack();
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            if (!_isLogLost) _options.LogLost(fault);
+            _isLogLost = true;
+        }
+    }
+
+    private static void Wait(UnflushedBlobs? blobs)
+    {
+        if (blobs is not null) WriterThread.Wait(blobs.FlushAsync);
     }
 
     private void Begin(bool mayLog)
@@ -247,9 +288,13 @@ internal sealed class Writer : IAsyncDisposable
         _applied = _database.QueryInt64("SELECT value FROM sequence WHERE name = 'commits'");
         _number = Math.Max(_isLogging ? _number : 0, _applied);
         List<string> texts = [];
-        foreach ((long number, ReadOnlyMemory<byte> record) in _log!.Read(_applied))
+        List<(long Number, ReadOnlyMemory<byte> Record)> records = _log!.Read(_applied);
+        foreach ((long number, ReadOnlyMemory<byte> record) in records)
         {
             bool isMissing = number > _applied;
+            if (number == _takenBack) break;
+            // Each but the last was told to its caller before the next was begun. Ours was too, else it was taken back.
+            if (isMissing && !_isLogging && number == records[^1].Number && !MakeDurable(record)) break;
             try
             {
                 CommitRecord.Apply(isMissing ? _database : null, record.Span, texts);
@@ -262,6 +307,12 @@ internal sealed class Writer : IAsyncDisposable
             _number = Math.Max(_number, number);
             _isToPublish = true;
         }
+    }
+
+    private bool MakeDurable(ReadOnlyMemory<byte> record)
+    {
+        IReadOnlyList<UnflushedBlob> blobs = CommitRecord.BlobsOf(record.Span);
+        return blobs.Count == 0 || Task.Run(() => _options.MakeDurableAsync(blobs)).GetAwaiter().GetResult();
     }
 
     private void TryPublish()
