@@ -8,11 +8,11 @@ namespace PacsCluster.Blobs;
 /// The first byte is the blob's first. Its owner disposes it, also when a blob was made of it, and then no longer uses it than the blob's writer.</summary>
 public sealed unsafe class BlobBuffer : MemoryManager<byte>
 {
-    private readonly FileBlobStore _store;
+    private readonly Pool<PackBuffer> _pool;
     private readonly PackBuffer _buffer;
     private bool _isOurs = true;
 
-    internal BlobBuffer(FileBlobStore store, PackBuffer buffer) => (_store, _buffer) = (store, buffer);
+    internal BlobBuffer(Pool<PackBuffer> pool, PackBuffer buffer) => (_pool, _buffer) = (pool, buffer);
 
     /// <inheritdoc/>
     public override Span<byte> GetSpan() => _buffer.Content;
@@ -36,7 +36,7 @@ public sealed unsafe class BlobBuffer : MemoryManager<byte>
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        if (_isOurs) _store.Return(_buffer);
+        if (_isOurs) _pool.Return(_buffer);
         _isOurs = false;
     }
 }

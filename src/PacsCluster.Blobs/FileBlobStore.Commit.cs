@@ -111,14 +111,6 @@ public sealed partial class FileBlobStore
         }
     }
 
-    private DoubleBuffer RentDouble() => _doubles.TryTake(out DoubleBuffer? buffer) ? buffer : new DoubleBuffer();
-
-    private void Return(DoubleBuffer buffer)
-    {
-        if (!_commitsEnding && _doubles.Count < DoublesKept) _doubles.Add(buffer);
-        else buffer.Dispose();
-    }
-
     /// <summary>A temporary file until committed.</summary>
     private sealed class FileBlobWriter : LocalWriter
     {
@@ -195,7 +187,7 @@ public sealed partial class FileBlobStore
             if (_buffer is { } buffer)
             {
                 Discard(buffer.Wait);
-                Store.Return(buffer);
+                Store._doubles.Return(buffer);
                 _buffer = null;
             }
             if (Stage == State.Committed) return;
@@ -212,7 +204,7 @@ public sealed partial class FileBlobStore
             {
                 while (!bytes.IsEmpty)
                 {
-                    _buffer ??= Store.RentDouble();
+                    _buffer ??= Store._doubles.Rent();
                     bytes = _buffer.Fill(bytes);
                     if (_buffer.IsFull) WriteFilled();
                 }

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Microsoft.Win32.SafeHandles;
 
@@ -13,14 +12,10 @@ public sealed partial class FileBlobStore
     /// <summary>A header older than this is written anew by the commit: sweeps (<see cref="IBlobStore"/>: an hour and more) go by its time.</summary>
     private static readonly TimeSpan s_headerMaxAge = TimeSpan.FromMinutes(10);
 
-    /// <summary>Memory of so many blobs that have gone is kept for the next ones.</summary>
-    private const int BuffersKept = 16;
-
     /// <summary>What is asked of the disk in one piece when it is opened to be read.</summary>
     private const int ReadAheadMinBytes = 64 * 1024;
 
     private readonly Lock _packLock = new();
-    private readonly ConcurrentBag<PackBuffer> _buffers = [];
     private readonly Pack?[] _packs;
 
     /// <inheritdoc/>
@@ -34,7 +29,7 @@ public sealed partial class FileBlobStore
     }
 
     /// <inheritdoc/>
-    public BlobBuffer? TryRentBuffer(int length) => length <= _options.PackedMaxBytes ? new BlobBuffer(this, RentBuffer()) : null;
+    public BlobBuffer? TryRentBuffer(int length) => length <= _options.PackedMaxBytes ? new BlobBuffer(_buffers, _buffers.Rent()) : null;
 
     /// <inheritdoc/>
     public BlobWriter? TryCreateSized(long length, BlobBuffer? from = null) => length <= _options.PackedMaxBytes ? Reserve((int)length, from) : null;
@@ -64,7 +59,7 @@ public sealed partial class FileBlobStore
         try
         {
             (Pack pack, string key, long offset) = ReserveRoom(length);
-            return new PackedWriter(this, pack, key, offset, length, from?.Take() ?? RentBuffer());
+            return new PackedWriter(this, pack, key, offset, length, from?.Take() ?? _buffers.Rent());
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -172,14 +167,6 @@ public sealed partial class FileBlobStore
         {
             // In use, or gone meanwhile: not ours to sweep.
         }
-    }
-
-    private PackBuffer RentBuffer() => _buffers.TryTake(out PackBuffer? buffer) ? buffer : new PackBuffer(_options.PackedMaxBytes);
-
-    internal void Return(PackBuffer buffer)
-    {
-        if (!_commitsEnding && _buffers.Count < BuffersKept) _buffers.Add(buffer);
-        else buffer.Dispose();
     }
 
     /// <summary>A blob in a pack.</summary>
@@ -299,7 +286,7 @@ public sealed partial class FileBlobStore
         private void Close()
         {
             Stage = State.Closed;
-            Store.Return(_buffer);
+            Store._buffers.Return(_buffer);
             _pack.Release();
         }
     }

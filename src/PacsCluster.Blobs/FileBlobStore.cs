@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using System.Runtime.Serialization;
 using System.Security.Cryptography;
@@ -56,15 +55,16 @@ public sealed partial class FileBlobStore : IBlobStore
     /// <summary>A temporary file that nobody has locked is left alone for so long: between making and locking it there is a moment.</summary>
     private static readonly TimeSpan s_temporaryMinAge = TimeSpan.FromMinutes(1);
 
-    /// <summary>Memory of so many large blobs that have gone is kept for the next ones.</summary>
-    private const int DoublesKept = 8;
+    /// <summary>Memory of so many blobs that have gone is kept for the next ones: of those in packs, and of large ones.</summary>
+    private const int BuffersKept = 16, DoublesKept = 8;
 
     private readonly FileBlobStoreOptions _options;
     private readonly TimeProvider _time;
     private readonly string _temporaryFolder;
     private readonly Lock _folderLock = new();
     private readonly Queue<LocalWriter> _commits = new();
-    private readonly ConcurrentBag<DoubleBuffer> _doubles = [];
+    private readonly Pool<PackBuffer> _buffers;
+    private readonly Pool<DoubleBuffer> _doubles = new(() => new DoubleBuffer(), DoublesKept);
     private int _committers;
     private int _idleCommitters;
     private bool _commitsEnding;
@@ -80,6 +80,7 @@ public sealed partial class FileBlobStore : IBlobStore
         _options = options with { Folder = Path.GetFullPath(options.Folder) };
         _time = time;
         _packs = new Pack?[options.PacksAtOnce];
+        _buffers = new Pool<PackBuffer>(() => new PackBuffer(options.PackedMaxBytes), BuffersKept);
         _temporaryFolder = Path.Combine(_options.Folder, "tmp");
         try
         {
@@ -206,8 +207,8 @@ public sealed partial class FileBlobStore : IBlobStore
             foreach (Pack? pack in _packs) pack?.Release();
             Array.Clear(_packs);
         }
-        while (_buffers.TryTake(out PackBuffer? buffer)) buffer.Dispose();
-        while (_doubles.TryTake(out DoubleBuffer? buffer)) buffer.Dispose();
+        _buffers.Dispose();
+        _doubles.Dispose();
         return ValueTask.CompletedTask;
     }
 
