@@ -73,7 +73,7 @@ def report(bench, names, started):
         "Commit: %s. Sections: %s. %d round%s, medians; servers alternate within a round; %.0f minutes in all." % (
             commit, " ".join(names), bench.rounds, "" if bench.rounds == 1 else "s", (time.time() - started) / 60),
         "Peers: %s; %s." % (output_of("/usr/sbin/Orthanc", "--version").split("\n")[0], output_of("storescu", "--version").split("\n")[0].strip("$ ")), "",
-        "Everything on loopback, every measurement on an empty folder of a fresh process. Senders are DCMTK's storescu, one process an association,",
+        "Everything on loopback, every measurement on an empty folder of a fresh process. Senders are DCMTK's storescu, one process an association, their files in memory,",
         "from the start of the first to the end of the last; `TCP_NODELAY=1` for DCMTK's tools and Orthanc unless the row says otherwise.",
         "Orthanc: SQLite, SyncStorageArea, 8 DICOM threads. dcmqrscp: 128 KB PDUs; neither it nor storescp syncs to disk. PacsCluster: its defaults, durable.",
         "Memory is VmHWM, for processes with children the sum over the family, pages that they share once. C-FIND by a Python client on one open association, 1, 10 and 10 answers at every size.", "",
