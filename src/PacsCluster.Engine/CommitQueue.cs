@@ -269,6 +269,9 @@ internal sealed class CommitQueue : IAsyncDisposable
             }
             if (committed is null) continue;
             Complete(batch, committed, started);
+            if (committed.DeadBlobs.Count == 0) return;
+            // Nobody's answer waits for a store far away.
+            foreach (Item item in batch) item.WakeWhereAnswered();
             foreach (BlobPlace place in committed.DeadBlobs) await _stores.DeleteAsync(place);
             return;
         }
