@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 
@@ -23,17 +22,27 @@ public sealed class TempFolder : IDisposable
 /// <summary>Ports of loopback.</summary>
 public static class FreePort
 {
-    private static readonly ConcurrentDictionary<int, bool> s_given = new();
+    // Below the range from which systems give ports by themselves: between a test's asking for one and a tool's listening on it, some other socket of a test would else get it.
+    private const int First = 20_000, Last = 32_000;
+
+    private static int s_next = Random.Shared.Next(Last - First);
 
     /// <summary>A TCP port that nobody listened on a moment ago, and that was not given before.</summary>
     public static int Next()
     {
         while (true)
         {
+            int port = First + (int)((uint)Interlocked.Increment(ref s_next) % (Last - First));
             using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-            probe.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-            int port = ((IPEndPoint)probe.LocalEndPoint!).Port;
-            if (s_given.TryAdd(port, true)) return port;
+            try
+            {
+                probe.Bind(new IPEndPoint(IPAddress.Loopback, port));
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Somebody's: the next one.
+            }
         }
     }
 }
