@@ -24,8 +24,7 @@ internal sealed class Pool<T>(Func<T> make, int max) : IDisposable where T : cla
         if (Interlocked.Increment(ref _count) <= max && !_isEnded)
         {
             _kept.Push(one);
-            if (!_isEnded) return;
-            Empty();
+            if (_isEnded) Empty();
             return;
         }
         Interlocked.Decrement(ref _count);

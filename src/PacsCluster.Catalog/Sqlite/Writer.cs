@@ -1,7 +1,7 @@
 namespace PacsCluster.Catalog.Sqlite;
 
 /// <summary>
-/// The one connection that writes. A commit is durable when its record is in the <see cref="CommitLog"/>; the database gets many commits in one transaction of its own, which stays
+/// The one connection that writes. A commit is durable when its record is in the <see cref="CommitLog"/> and its blobs are flushed; the database gets many commits in one transaction of its own, which stays
 /// open meanwhile ("published" when it ends). So a commit costs one write of a few KiB and one flush, where the database alone wrote each page that the commit touched, whole,
 /// and pages that every commit touches with every commit. Who reads on another connection publishes first, and so sees all that was acknowledged. While another
 /// process has the database open too, or where there is no log, each commit is published, and flushed, by itself.
@@ -153,8 +153,8 @@ internal sealed class Writer : IAsyncDisposable
             _record.Start();
             _database.Record = _isLogging ? _record : null;
             result = write(_database);
-            blobs?.BeginFlush();
-            if (!_isLogging) Wait(blobs);
+            if (_isLogging) blobs?.BeginFlush();
+            else Wait(blobs);
         }
         catch
         {
